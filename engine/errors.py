@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors that a person may meet. Each message is one sentence: what is wrong, with what, and what to do."""
+
+from __future__ import annotations
+
+
+class HMTalkerError(Exception):
+    """Base of every error whose text is meant for the person in front of the screen."""
+
+
+class AudioError(HMTalkerError):
+    """The audio cannot be read, or there is nothing in it to speak."""
+
+
+class AvatarError(HMTalkerError):
+    """An avatar file is missing, damaged, hostile or of another version."""
+
+
+class RenderError(HMTalkerError):
+    """A frame cannot be rendered or written."""
+
+
+class CancelledError(HMTalkerError):
+    """The person pressed Cancel or Esc; what was finished until then is kept."""
