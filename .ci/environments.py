@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make the virtual environments that the demo and the tests run in, under ``.venv/``.
+
+    python3 .ci/environments.py build blender-4.5 test      # several at once, side by side
+    python3 .ci/environments.py --optional blender-5.2      # exit 3, with a reason, where it cannot be made
+
+Each has only what its job needs: ``build`` converts the speech encoder, ``blender-*`` holds bpy and pytest and nothing
+of the engine's, so that a wheel missing from the extension zip is noticed, ``test`` has the engine with torch.
+An environment whose inputs did not change is left as it is. Standard library only, Python 3.11 or newer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".venv"
+CONSTRAINTS = ROOT / "requirements/constraints.txt"
+
+ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
+    "build": ("3.11", ["onnx", "numpy"]),
+    "blender-4.5": ("3.11", ["bpy", "pytest"]),
+    "blender-5.2": ("3.13", ["bpy", "pytest"]),
+    "test": ("3.11", ["--editable", ".[audio,train,test,dev]"]),
+}
+
+# Libraries that bpy links and a bare Debian lacks (ldd bpy/__init__.so), and Mesa for what draws through EGL.
+DEBIAN_LIBRARIES = ["libgl1", "libegl1", "libegl-mesa0", "libgl1-mesa-dri", "libsm6", "libice6", "libx11-6", "libxext6", "libxi6",
+                    "libxfixes3", "libxrender1", "libxkbcommon0", "libxxf86vm1"]
+
+
+class CannotMake(Exception):
+    """Why an environment cannot be made, in one sentence."""
+
+
+class NoInterpreter(CannotMake):
+    """There is no Python of the version that an environment needs."""
+
+
+def find_python(version: str) -> str:
+    """A working interpreter of ``version``: this one, one on PATH, or the newest of pyenv's."""
+    candidates = [sys.executable, shutil.which(f"python{version}"), shutil.which("python3"), f"/usr/bin/python{version}"]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates += [str(p / "bin/python") for p in sorted(pyenv.glob(f"{version}.*"), key=_release, reverse=True)]
+    for candidate in candidates:
+        if candidate and Path(candidate).exists():
+            asked = subprocess.run([candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True)
+            if asked.stdout.strip() == version:
+                return candidate
+    raise NoInterpreter(f"no Python {version} was found on PATH or in pyenv")
+
+
+def make(name: str, log: Path) -> None:
+    """Create or refresh one environment; its pip output goes to ``log``."""
+    version, requirements = ENVIRONMENTS[name]
+    folder = HOME / name
+    stamp = folder / "inputs.sha256"
+    inputs = CONSTRAINTS.read_bytes() + repr(ENVIRONMENTS[name]).encode() + str(ROOT).encode()
+    if "--editable" in requirements:
+        inputs += (ROOT / "pyproject.toml").read_bytes()
+    digest = hashlib.sha256(inputs).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    python = find_python(version)
+    shutil.rmtree(folder, ignore_errors=True)
+    with log.open("w") as output:
+        if _run([python, "-m", "venv", str(folder)], output):
+            _apt(["python3-venv"], f"Python {version} cannot make a virtual environment")
+            shutil.rmtree(folder, ignore_errors=True)
+            if _run([python, "-m", "venv", str(folder)], output):
+                raise CannotMake(f"{python} cannot make a virtual environment (see {log})")
+        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS), *requirements]
+        if _run(pip, output):
+            raise CannotMake(f"pip could not install {' '.join(requirements)} into {folder} (see {log})")
+    if name.startswith("blender"):
+        _check_bpy(folder / "bin/python")
+    stamp.write_text(digest)
+
+
+def _check_bpy(python: Path) -> None:
+    probe = [str(python), "-c", "import bpy, os, sys; print(bpy.app.version_string); sys.stdout.flush(); os._exit(0)"]
+    first = subprocess.run(probe, capture_output=True, text=True)
+    if first.returncode == 0:
+        return
+    missing = re.findall(r"(lib[\w+.-]+\.so[\w.]*): cannot open shared object file", first.stderr)
+    if not missing:
+        raise CannotMake(f"bpy does not start: {first.stderr.strip().splitlines()[-1]}")
+    _apt(DEBIAN_LIBRARIES, f"bpy needs {', '.join(missing)}")
+    second = subprocess.run(probe, capture_output=True, text=True)
+    if second.returncode:
+        raise CannotMake(f"bpy does not start: {second.stderr.strip().splitlines()[-1]}")
+
+
+def _apt(packages: list[str], reason: str) -> None:
+    """Install Debian packages when that is ours to do; otherwise say what to install."""
+    with _APT_LOCK:
+        may = shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0
+        if may:
+            quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            subprocess.run(["apt-get", "update", "-qq"], env=quiet, stdout=subprocess.DEVNULL)
+            done = subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], env=quiet, stdout=subprocess.DEVNULL)
+            may = done.returncode == 0
+    if not may:
+        raise CannotMake(f"{reason}; install it, on Debian by: apt-get install {' '.join(packages)}")
+
+
+_APT_LOCK = threading.Lock()
+
+
+def _run(command: list[str], output) -> int:
+    return subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT).returncode
+
+
+def _release(path: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", path.name))
+
+
+def main() -> int:
+    """Command line; exit status 0, 1 (failed) or 3 (``--optional`` and no interpreter)."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="+", choices=list(ENVIRONMENTS))
+    parser.add_argument("--optional", action="store_true", help="a missing interpreter is no failure")
+    options = parser.parse_args()
+    HOME.mkdir(exist_ok=True)
+    failures: dict[str, Exception] = {}
+
+    def one(name: str) -> None:
+        began = time.monotonic()
+        try:
+            make(name, HOME / f"{name}.log")
+            print(f"environment {name}: ready in {time.monotonic() - began:.0f} s", flush=True)
+        except Exception as error:
+            failures[name] = error
+
+    threads = [threading.Thread(target=one, args=(name,)) for name in options.names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name, error in failures.items():
+        print(f"environment {name}: {error}", file=sys.stderr)
+    if failures and options.optional and all(isinstance(error, NoInterpreter) for error in failures.values()):
+        return 3
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

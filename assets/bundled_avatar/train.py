@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the bundled avatar from its dataset folder.
+
+    python train.py --dataset DATASET --work DIR --encoder whisper.onnx --out ../bundled_avatar.hmt [--stages SFMJ]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from au_to_arkit import to_arkit  # noqa: E402
+
+from hmtalker.avatar import save_avatar  # noqa: E402
+from hmtalker.motion.model import MotionConfig  # noqa: E402
+from hmtalker.training import surface as regions  # noqa: E402
+from hmtalker.training.dataset import Dataset, load_camera, load_performance, load_pictures  # noqa: E402
+from hmtalker.training.export import build_avatar  # noqa: E402
+from hmtalker.training.presets import PRESETS  # noqa: E402
+from hmtalker.training.speech_stage import SurfaceMotion  # noqa: E402
+from hmtalker.training.surface import Surface  # noqa: E402
+from hmtalker.training.trainer import Trainer  # noqa: E402
+
+ATTRIBUTION = (
+    "Head: MakeHuman base mesh, textures and ARKit face units (CC0 1.0). Performance: captured from speaker s1 of the GRID "
+    "Audio-Visual Speech Corpus; Cooke, M., Barker, J., Cunningham, S., Shao, X. (2006), J. Acoust. Soc. Am. 120(5), "
+    "2421-2424; Zenodo record 3625687, CC BY 4.0."
+)
+
+
+def say(stage: str, iteration: int, iterations: int, losses: dict[str, float]) -> None:
+    values = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+    print(f"{time.strftime('%H:%M:%S')} {stage} {iteration}/{iterations}  {values}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="finished stages are kept here")
+    parser.add_argument("--encoder", type=Path, required=True, help="the speech encoder the dataset was encoded with")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--stages", default="SFMJ")
+    parser.add_argument("--preset", default="editable", choices=sorted(PRESETS))
+    parser.add_argument("--limit", type=int, help="use at most so many pictures")
+    parser.add_argument("--threads", type=int, default=2)
+    for name in ("speech", "face", "mouth", "joint"):
+        parser.add_argument(f"--{name}-iterations", type=int)
+    a = parser.parse_args()
+
+    surface = Surface.load(a.dataset / "surface.npz")
+    inside = surface.regions == regions.MOUTH
+
+    def weights(units: np.ndarray, pucker: np.ndarray, funnel: np.ndarray) -> np.ndarray:
+        table = to_arkit(units, pucker, funnel)
+        return np.stack([np.asarray(table[name]) for name in surface.shape_names], 1)
+
+    motion = SurfaceMotion(surface.select(np.flatnonzero(~inside)), surface.select(np.flatnonzero(inside)), weights)
+    camera, pivot = load_camera(a.dataset / "camera.json")
+    needs_pictures = bool(set(a.stages) & set("FMJ"))
+    dataset = Dataset(
+        camera, pivot, load_performance(a.dataset, None), load_pictures(a.dataset, a.limit) if needs_pictures else None
+    )
+    preset = PRESETS[a.preset]
+    for name in ("speech", "face", "mouth"):
+        if (count := getattr(a, f"{name}_iterations")) is not None:
+            preset = replace(preset, **{name: replace(getattr(preset, name), iterations=count)})
+    if a.joint_iterations is not None:
+        preset = replace(preset, joint_iterations=a.joint_iterations)
+    config = MotionConfig(
+        feature_dimension=dataset.performance.speech[0].shape[2], face_base=16.0, face_finest=160.0, mouth_grid="sane"
+    )
+    trainer = Trainer(dataset, preset, motion, config, a.work, a.threads, say)
+    trained = trainer.run(a.stages)
+    header = {
+        "name": "Mia",
+        "licence": "CC-BY-4.0",
+        "attribution": ATTRIBUTION,
+        "consent": {"kind": "synthetic person", "statement": "A computer-generated face; no real person is shown."},
+        "encoder": {
+            "id": "whisper-tiny.en-l123",
+            "dim": config.feature_dimension,
+            "sha256": hashlib.sha256(a.encoder.read_bytes()).hexdigest(),
+        },
+        "training": preset.to_dict() | {"pictures": dataset.pictures.count if dataset.pictures else 0},
+        "metrics": {},
+        "thumbnail": "",
+    }
+    save_avatar(build_avatar(trained.model, trained.face, trained.mouth, dataset, header), a.out)
+    print(f"{a.out}: {trained.face.count} + {trained.mouth.count} Gaussians, {a.out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

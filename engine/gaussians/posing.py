@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pose Gaussians for one frame: deform, activate, colour by direction, follow the head.
+
+:func:`pose_reference` is the readable statement of the maths in numpy; :class:`Poser` is what frames are made with.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..head_pose import HeadPose
+from . import sh as spherical_harmonics
+from .gaussian_set import GaussianSet
+
+if TYPE_CHECKING:
+    from ..rasterize import Splats
+
+CHUNK = 2048
+"""Gaussians that are not worth a thread of their own."""
+
+
+def pose_reference(
+    gaussians: GaussianSet,
+    offsets: np.ndarray | None,
+    head: HeadPose,
+    pivot: np.ndarray,
+    camera_position: np.ndarray,
+) -> Splats:
+    """Posed Gaussians in the world, in float64 inside (arXiv 2508.10566, Eq (1): theta + delta).
+
+    offsets: [N,10] d_mu in metres, d_q, d_s, added before any activation; [N,3] d_mu alone; None: canonical.
+    pivot, camera_position: [3] metres. A Gaussian of head weight w goes to (1-w) x + w (R (x - pivot) + pivot + t), its
+    quaternion is led by the normalised lerp of identity and R's; its colour is seen from the camera as the head sees it.
+    """
+    from ..rasterize import Splats
+
+    arrays = {name: array.astype(np.float64) for name, array in gaussians.arrays().items()}
+    means, quaternions, raw_scales = arrays["means"], arrays["quaternions"], arrays["raw_scales"]
+    if offsets is not None:
+        means = means + offsets[:, :3]
+        if offsets.shape[1] == 10:
+            quaternions = quaternions + offsets[:, 3:7]
+            raw_scales = raw_scales + offsets[:, 7:10]
+    weight = arrays["head_weights"][:, None]
+    pivot = np.asarray(pivot, np.float64)
+    camera = np.asarray(camera_position, np.float64)
+
+    seen_from = (1 - weight) * camera + weight * head.camera_in_head(camera, pivot)
+    colors = spherical_harmonics.colors(arrays["sh"], means - seen_from)
+    posed = (means - pivot) @ head.matrix().T + pivot + np.array(head.translation)
+    lead = (1 - weight) * np.array([1.0, 0, 0, 0]) + weight * head.quaternion()
+    turned = _multiply(_normalized(lead), _normalized(quaternions))
+    values = {
+        "means": (1 - weight) * means + weight * posed,
+        "quaternions": turned,
+        "scales": np.logaddexp(0.0, raw_scales),
+        "opacities": _sigmoid(arrays["raw_opacities"]),
+        "colors": colors,
+    }
+    return Splats(**{name: np.ascontiguousarray(value, dtype=np.float32) for name, value in values.items()})
+
+
+class Poser:
+    """Poses one Gaussian set, frame after frame, on `threads` threads; keeps what no motion changes.
+
+    Safe to call from several threads at once.
+    """
+
+    def __init__(self, gaussians: GaussianSet, threads: int | None = None) -> None:
+        self.gaussians = gaussians
+        self.threads = max(1, threads or 2)
+        self._opacities = _sigmoid(gaussians.raw_opacities.astype(np.float64)).astype(np.float32)
+        self._sh = np.ascontiguousarray(gaussians.sh.reshape(gaussians.count, -1))
+        self._none = np.zeros((gaussians.count, 3), np.float32)
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def pose(
+        self, offsets: np.ndarray | None, head: HeadPose, pivot: np.ndarray, camera_position: np.ndarray
+    ) -> Splats:
+        """As :func:`pose_reference`, in float32."""
+        from ..rasterize import Splats
+        from .posing_kernel import pose_rows
+
+        gaussians, count = self.gaussians, self.gaussians.count
+        if offsets is None:
+            offsets = self._none
+        offsets = np.ascontiguousarray(offsets, dtype=np.float32)
+        if offsets.shape not in ((count, 3), (count, 10)):
+            raise ValueError(f"offsets have shape {offsets.shape} where ({count}, 3 or 10) is expected")
+        pivot = np.asarray(pivot, np.float64)
+        camera = np.asarray(camera_position, np.float64)
+        # One flat row of everything that is the same for all Gaussians: R, t, pivot, camera, camera in the head, q_R.
+        common = np.concatenate(
+            [
+                head.matrix().ravel(),
+                head.translation,
+                pivot,
+                camera,
+                head.camera_in_head(camera, pivot),
+                head.quaternion(),
+            ]
+        ).astype(np.float32)
+        means = np.empty((count, 3), np.float32)
+        quaternions = np.empty((count, 4), np.float32)
+        scales = np.empty((count, 3), np.float32)
+        colors = np.empty((count, 3), np.float32)
+
+        def run(start: int, stop: int) -> None:
+            pose_rows(
+                start,
+                stop,
+                gaussians.means,
+                gaussians.raw_scales,
+                gaussians.quaternions,
+                self._sh,
+                gaussians.head_weights,
+                offsets,
+                common,
+                means,
+                quaternions,
+                scales,
+                colors,
+            )
+
+        parts = min(self.threads, max(1, count // CHUNK))
+        edges = [count * part // parts for part in range(parts + 1)]
+        if parts == 1:
+            run(0, count)
+        else:
+            pool = self._threads()
+            rest = [pool.submit(run, edges[part], edges[part + 1]) for part in range(1, parts)]
+            run(edges[0], edges[1])
+            for future in rest:
+                future.result()
+        return Splats(means=means, quaternions=quaternions, scales=scales, opacities=self._opacities, colors=colors)
+
+    def close(self) -> None:
+        """Stop the threads; they start again when needed."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown(wait=True)
+                self._pool = None
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="hmtalker-pose")
+            return self._pool
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0.0, -values))
+
+
+def _normalized(quaternions: np.ndarray) -> np.ndarray:
+    return quaternions / np.maximum(np.linalg.norm(quaternions, axis=1, keepdims=True), 1e-12)
+
+
+def _multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Hamilton product of quaternions [N,4] wxyz: first b, then a."""
+    aw, ax, ay, az = a.T
+    bw, bx, by, bz = b.T
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=1,
+    )

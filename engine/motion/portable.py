@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The motion model without torch: what runs inside the host program. Same weights and same numbers as model.MotionModel.
+
+Deterministic: each block of Gaussians is computed by one thread in one order, so the thread count changes nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from ..errors import AvatarError
+from . import portable_fields as kernels
+from .config import CONDITION, MOUTH_SIDEWAYS, OFFSET_SCALE, MotionConfig
+from .portable_conditions import conditions, encode_positions, explicit_from_audio, linear, readable_action_units, relu
+from .portable_speech import PortableSpeech
+from .state import MotionState
+
+TASK_BLOCKS = 64
+"""Blocks that a thread takes at a time: 2048 Gaussians, about half a millisecond of work."""
+
+
+class PortableMotion:
+    """Speech features to motion states, and motion states to offsets of both Gaussian sets."""
+
+    def __init__(
+        self,
+        weights: Mapping[str, np.ndarray],
+        config: Mapping[str, Any] | MotionConfig,
+        face_means: np.ndarray,
+        mouth_means: np.ndarray,
+        executor: ThreadPoolExecutor | None = None,
+        threads: int = 2,
+    ) -> None:
+        """weights: arrays named as in MotionModel.state_dict(). config: MotionConfig or its dict.
+
+        face_means [N,3], mouth_means [M,3]: canonical centres, metres; 0 Gaussians are allowed. executor: where to run
+        the share of the work that is not done by the calling thread; None for a pool of this object's own.
+        Raises AvatarError when weights are missing or of the wrong shape.
+        """
+        self.config = config if isinstance(config, MotionConfig) else MotionConfig.from_dict(config)
+        self._w = {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
+        try:
+            self.speech = PortableSpeech(self._w)
+            self._fold_face(np.asarray(face_means, np.float32))
+            self._fold_mouth(np.asarray(mouth_means, np.float32))
+            conditions(self._w, self.config, MotionState.rest())
+            self.implicit(np.zeros((1, self.config.feature_dimension), np.float32), frames=1)
+        except (KeyError, ValueError, IndexError) as error:
+            raise AvatarError(f"The avatar's motion weights do not fit its motion settings ({error}).") from error
+        self._threads = max(1, threads)
+        self._executor = executor
+        self._lock = threading.Lock()
+
+    def implicit(self, encoded: np.ndarray, fps: float = 25.0, frames: int | None = None) -> np.ndarray:
+        """Speech encoder output [T50,D] at 50 Hz -> implicit conditions float32 [frames,32] at `fps`.
+
+        frames: None for as many as the speech lasts. An hour takes its features' memory plus about 50 MB.
+        """
+        return self.speech.implicit(encoded, fps, frames)
+
+    def predicted_action_units(self, implicit: np.ndarray) -> np.ndarray:
+        """Lower-face Action Units that the voice asks for: [T,32] -> float32 [T,9], 0..5, order of action_units.LOWER."""
+        return readable_action_units(explicit_from_audio(self._w, np.asarray(implicit, np.float32)))
+
+    def conditions(self, state: MotionState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(c_l of the face, c_u, c_l of the mouth), float32 [32] each."""
+        return conditions(self._w, self.config, state)
+
+    def face_offsets(self, state: MotionState) -> np.ndarray:
+        """float32 [N,10]: d_mu 3 (metres), d_q 4 (add to the raw quaternion), d_s 3 (add to the raw scale)."""
+        lower, upper, _ = self.conditions(state)
+        first = kernels.pack_layer(self._face_first * np.concatenate([upper, lower]))
+        out = np.empty((self._face_count, kernels.FACE_OUTPUTS), np.float32)
+        self._run(
+            self._face_count,
+            lambda start, stop: kernels.face_blocks(
+                start, stop, self._face_constants, first, self._face_second, self._face_third, self._face_scale, out
+            ),
+        )
+        return out
+
+    def mouth_offsets(self, state: MotionState) -> np.ndarray:
+        """float32 [M,3]: d_mu, metres."""
+        bias = np.ascontiguousarray(self._mouth_first @ self.conditions(state)[2])
+        out = np.empty((self._mouth_count, kernels.MOUTH_OUTPUTS), np.float32)
+        self._run(
+            self._mouth_count,
+            lambda start, stop: kernels.mouth_blocks(
+                start, stop, self._mouth_constants, bias, self._mouth_second, self._mouth_third, self._mouth_scale, out
+            ),
+        )
+        return out
+
+    def _layers(self, field: str, features: int, condition: int, hidden: int, outputs: int) -> list[np.ndarray]:
+        layers = [self._w[f"{field}.deformation.{layer}.weight"] for layer in range(3)]
+        expected = [(hidden, features + condition), (hidden, hidden), (outputs, hidden)]
+        # The kernels do not check bounds: nothing of another shape may reach them.
+        for layer, shape in zip(layers, expected, strict=True):
+            if layer.shape != shape:
+                raise ValueError(f"{field} has a layer of {layer.shape}, expected {shape}")
+        return layers
+
+    def _fold_face(self, means: np.ndarray) -> None:
+        features = self.config.face_shape.features
+        first, second, third = self._layers(
+            "face_field", features, 2 * CONDITION, kernels.FACE_HIDDEN, kernels.FACE_OUTPUTS
+        )
+        encoding = encode_positions(self._w, "face_field.encoding", self.config.face_shape, means)
+        attention = [
+            linear(self._w, f"face_field.{name}.output", relu(linear(self._w, f"face_field.{name}.hidden", encoding)))
+            for name in ("upper_attention", "lower_attention")
+        ]
+        constants = np.concatenate([encoding @ first[:, :features].T, relu(attention[0]), attention[1]], axis=1)
+        if constants.shape[1] != kernels.FACE_CONSTANTS:
+            raise ValueError(f"region attention is {attention[0].shape[1]} wide, expected {CONDITION}")
+        self._face_count = len(means)
+        self._face_constants = kernels.pack_constants(constants)
+        self._face_first = np.ascontiguousarray(first[:, features:])
+        self._face_second = kernels.pack_layer(second)
+        self._face_third = kernels.pack_layer(third)
+        self._face_scale = np.array([OFFSET_SCALE] * 3 + [1.0] * 7, np.float32)
+
+    def _fold_mouth(self, means: np.ndarray) -> None:
+        features = self.config.mouth_shape.features
+        first, second, third = self._layers(
+            "mouth_field", features, CONDITION, kernels.MOUTH_HIDDEN, kernels.MOUTH_OUTPUTS
+        )
+        encoding = encode_positions(self._w, "mouth_field.encoding", self.config.mouth_shape, means)
+        self._mouth_count = len(means)
+        self._mouth_constants = kernels.pack_constants(encoding @ first[:, :features].T)
+        self._mouth_first = np.ascontiguousarray(first[:, features:])
+        self._mouth_second = kernels.pack_layer(second)
+        self._mouth_third = kernels.pack_layer(third)
+        sideways = OFFSET_SCALE / MOUTH_SIDEWAYS
+        self._mouth_scale = np.array([sideways, OFFSET_SCALE, sideways], np.float32)
+
+    def _run(self, count: int, work: Callable[[int, int], None]) -> None:
+        """Do all blocks of `count` Gaussians: threads take tasks as they become free, the caller works too."""
+        blocks = -(-count // kernels.BLOCK)
+        tasks = -(-blocks // TASK_BLOCKS)
+        ticket = itertools.count()
+
+        def drain() -> None:
+            while (task := next(ticket)) < tasks:
+                work(task * TASK_BLOCKS, min(blocks, (task + 1) * TASK_BLOCKS))
+
+        helpers = min(self._threads, tasks) - 1
+        if helpers <= 0:
+            drain()
+            return
+        futures = [self._pool().submit(drain) for _ in range(helpers)]
+        drain()
+        for future in futures:
+            # A helper that never started has nothing left to do; waiting for it could deadlock in a busy pool.
+            if not future.cancel():
+                future.result()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(self._threads - 1, thread_name_prefix="hmtalker-motion")
+            return self._executor

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whisper's first encoder blocks on onnxruntime, for sound of any length in flat memory."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CancelledError, HMTalkerError
+from .encoder import WHISPER_ID, Cancelled, Progress
+from .log_mel import SAMPLE_RATE, log_mel
+from .loudness import speech_gain
+
+FILE_NAME = "whisper_tiny_en_l123.onnx"
+RATE = 50
+SAMPLES_PER_STEP = SAMPLE_RATE // RATE
+POSITIONS = 1500
+"""Rows of Whisper's position table: 30 s (openai/whisper, model.py, ``n_audio_ctx``)."""
+
+CHUNK = 10 * RATE
+"""Steps kept of each chunk."""
+CONTEXT = RATE
+"""Steps of neighbouring sound the network hears on either side of a chunk."""
+FADE = RATE // 5
+"""Steps on either side of a seam over which one chunk's features are blended into the next one's."""
+WINDOW = CHUNK + 2 * CONTEXT
+
+
+def find_model() -> Path:
+    """The converted Whisper file of this installation. Raises :class:`HMTalkerError` if there is none."""
+    from ..pretrained import cache_folder
+
+    assets = Path(__file__).resolve().parents[2] / "assets"
+    for folder in (assets / "fetched", assets, cache_folder()):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise HMTalkerError(
+        f"The speech encoder '{FILE_NAME}' is missing; install the HM-Talker extension again, or run "
+        f"'python -m hmtalker.speech.convert_whisper --out {cache_folder() / FILE_NAME}'."
+    )
+
+
+class WhisperEncoder:
+    """Blocks 1, 2 and 3 of Whisper tiny.en: 3 x 384 numbers, 50 times a second.
+
+    Whisper adds a position table to its input, so its features know when in the 30 s window something was said. A model
+    trained on them learns the timetable of its training clips instead of the speech. Therefore sound is cut into windows
+    of 12 s that all use the same rows in the middle of the table (450 .. 1050): the features depend on the place inside a
+    window, never on the place in the file, and training shifts the windows with a random `position` to make a model
+    blind to the rest. The outer second on each side is context and is thrown away, seams are blended over 0.4 s.
+
+    One object may be used from several threads at once.
+    """
+
+    id = WHISPER_ID
+    rate = float(RATE)
+
+    def __init__(self, path: str | Path, *, threads: int = 1) -> None:
+        """Load the file made by ``convert_whisper``. `threads`: how many cores one ``encode`` may use."""
+        import onnxruntime
+
+        self.path = Path(path)
+        try:
+            model = self.path.read_bytes()
+        except OSError as error:
+            raise HMTalkerError(
+                f"The speech encoder '{self.path}' cannot be read ({error.strerror}); install HM-Talker again."
+            ) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = max(1, threads)
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # idle threads must sleep: the host application renders on the same cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self.dimension = int(self._session.get_outputs()[0].shape[-1])
+        except Exception as error:  # onnxruntime raises classes of its own that share only Exception
+            raise HMTalkerError(
+                f"The speech encoder '{self.path.name}' is damaged or is not a converted Whisper file; "
+                "install HM-Talker again."
+            ) from error
+        self.sha256 = hashlib.sha256(model).hexdigest()
+
+    def encode(
+        self,
+        samples: np.ndarray,  # [n] float32, mono, 16 kHz, any loudness
+        position: int | None = None,
+        *,
+        gain: float | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> np.ndarray:  # [ceil(n / 320), 1152] float32
+        """Features of the whole of `samples`; see :class:`~.encoder.SpeechEncoder`.
+
+        `position`: first row of the position table for every window, 0..900; None is the middle, 450.
+        """
+        samples = np.asarray(samples, np.float32)
+        if samples.ndim != 1:
+            raise ValueError(f"samples must be [n], not {samples.shape}")
+        steps = math.ceil(len(samples) / SAMPLES_PER_STEP)
+        if position is None:
+            position = (POSITIONS - WINDOW) // 2
+        if not 0 <= position <= POSITIONS - WINDOW:
+            raise ValueError(f"position must be 0..{POSITIONS - WINDOW}, not {position}")
+        factor = np.float32(speech_gain(samples) if gain is None else gain)
+        out = np.empty((steps, self.dimension), np.float32)
+        for begin in range(0, steps, CHUNK):
+            if cancelled is not None and cancelled():
+                raise CancelledError("Reading the speech was cancelled.")
+            end = min(begin + CHUNK, steps)
+            # the last window may be short; the others reach FADE steps into their successor, for the blend
+            window = self._window(samples, begin - CONTEXT, end + CONTEXT, factor, position)
+            if begin == 0:
+                out[:end] = window[CONTEXT : CONTEXT + end]
+            else:
+                fade = min(FADE, end - begin)
+                weight = ((np.arange(-FADE, fade) + 0.5 + FADE) / (2 * FADE))[:, None].astype(np.float32)
+                fresh = window[CONTEXT - FADE : CONTEXT + end - begin]
+                blended = out[begin - FADE : begin + fade]
+                out[begin - FADE : begin] *= 1.0 - weight[:FADE]
+                out[begin:begin + fade] = tail[:fade] * (1.0 - weight[FADE:])
+                blended += fresh[: FADE + fade] * weight
+                out[begin + fade : end] = fresh[FADE + fade :]
+            tail = window[CONTEXT + end - begin : CONTEXT + end - begin + FADE]
+            if progress is not None:
+                progress(end / steps)
+        return out
+
+    def _window(
+        self, samples: np.ndarray, low: int, high: int, factor: np.float32, position: int
+    ) -> np.ndarray:  # [high - low, dimension]
+        """Features of the steps `low` .. `high` computed as one window; silence beyond the ends of `samples`."""
+        first, last = (low - 2) * SAMPLES_PER_STEP, (high + 2) * SAMPLES_PER_STEP
+        part = samples[max(first, 0) : last] * factor
+        part = np.nan_to_num(np.pad(part, (max(-first, 0), 0)), copy=False, posinf=0.0, neginf=0.0)
+        mel = log_mel(part, 4, 2 * (high - low))
+        feeds = {"mel": mel[None], "position": np.array(position, np.int64)}
+        return np.asarray(self._session.run(["features"], feeds)[0][0])

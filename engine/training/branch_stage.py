@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stages F and M: one branch against the pictures, after arXiv 2508.10566 (Eqs 1, 8, 9) and the 3DGS optimisation.
+
+The face branch learns everything but the inside of the mouth; the mouth branch fills what the face leaves open and is
+compared through it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import action_units
+from ..camera import Camera
+from ..motion.fusion import Pairing
+from ..motion.model import MotionModel
+from .dataset import Performance, Pictures
+from .densify import GradientStatistics, densify_and_prune
+from .parameters import GaussianParameters
+from .presets import BranchSchedule
+from .scene import Scene, on_background, over, random_background
+from .ssim import ssim
+from .targets import Crop, Target, target_of
+
+
+class Conditions:
+    """Per frame: what the face is told. Implicit features are heard once; the audio path no longer learns here."""
+
+    def __init__(self, model: MotionModel, performance: Performance, pictures: Pictures) -> None:
+        from .speech_stage import hear_clip
+
+        self.model, self.pictures = model, pictures
+        self.implicit: dict[int, np.ndarray] = {}
+        for clip in np.unique(pictures.clip_index[pictures.clip_index >= 0]):
+            rows = performance.frames_of(int(clip))
+            self.implicit[int(clip)], _ = hear_clip(model, performance.speech[int(clip)][0], len(rows))
+
+    def of(self, frame: int) -> tuple[Tensor, Tensor, Tensor]:
+        """-> lower face [32], upper face [32], mouth [32] conditions of one picture, from its own Action Units."""
+        clip = int(self.pictures.clip_index[frame])
+        values = torch.from_numpy(action_units.clip(self.pictures.action_units[frame]))[None]
+        if clip < 0:
+            heard, kind = torch.zeros(1, 32), Pairing.IMPLICIT_MASKED
+        else:
+            heard = torch.from_numpy(self.implicit[clip][int(self.pictures.frame_in_clip[frame])])[None]
+            kind = Pairing.VIDEO
+        lower, upper, mouth = self.model.conditions(heard, values, kind)
+        return lower[0], upper[0], mouth[0]
+
+
+class BranchStage:
+    """Trains one set and its motion field. branch: "face", or "mouth" (then `front` is the finished face set)."""
+
+    def __init__(
+        self,
+        branch: str,
+        model: MotionModel,
+        parameters: GaussianParameters,
+        pictures: Pictures,
+        conditions: Conditions,
+        scene: Scene,
+        camera: Camera,
+        crop: Crop,
+        schedule: BranchSchedule,
+        seed: int = 0,
+        front: GaussianParameters | None = None,
+    ) -> None:
+        self.branch, self.model, self.parameters, self.pictures = branch, model, parameters, pictures
+        self.conditions, self.scene, self.camera, self.crop, self.schedule = conditions, scene, camera, crop, schedule
+        self.front = front
+        self.whole = Crop(0, 0, camera.width, camera.height)
+        self.rng = np.random.default_rng(seed + 1)
+        self.generator = torch.Generator().manual_seed(seed + 2)
+        self.optimiser = torch.optim.Adam(parameters.groups(), eps=1e-15)
+        self.field = field = model.face_field if branch == "face" else model.mouth_field
+        motion = [p for name, p in field.named_parameters() if "grid" not in name]
+        grids = [p for name, p in field.named_parameters() if "grid" in name]
+        self.motion_optimiser = torch.optim.AdamW(
+            [{"params": motion, "lr": schedule.motion_rate}, {"params": grids, "lr": schedule.motion_rate * 5}], weight_decay=0
+        )
+        self.statistics = GradientStatistics(parameters.count)
+        self.order: list[int] = []
+        self.iteration = 0
+        self.encoding: Tensor | None = None
+
+    def next_frame(self) -> int:
+        """Frames without replacement, reshuffled."""
+        if not self.order:
+            self.order = list(self.rng.permutation(np.flatnonzero(~self.pictures.test)))
+        return int(self.order.pop())
+
+    def offsets(self, frame: int) -> Tensor:
+        """Offsets of the branch's Gaussians for one picture: [N,10] or [N,3]."""
+        lower, upper, mouth = self.conditions.of(frame)
+        learning = self.iteration >= self.schedule.motion_from
+        if self.encoding is None or self.encoding.shape[0] != self.parameters.count or self.iteration % 100 == 0:
+            with torch.no_grad():
+                self.encoding = self.field.encode(self.parameters.means)
+        with torch.set_grad_enabled(learning):
+            if self.branch == "face":
+                return self.model.face_offsets(self.encoding, lower[None], upper[None])[0]
+            return self.model.mouth_offsets(self.encoding, mouth[None])[0]
+
+    def step(self) -> dict[str, float]:
+        """One frame: render, compare, descend; now and then densify and prune."""
+        schedule, frame = self.schedule, self.next_frame()
+        everywhere = self.branch == "face" and self.iteration % schedule.full_frame_every == 0
+        crop = self.whole if everywhere else self.crop
+        target = target_of(self.pictures, frame, crop)
+        camera, head = crop.camera(self.camera), self.pictures.head[frame]
+        offsets = self.offsets(frame)
+        layer = self.scene.layer(self.branch, self.parameters, offsets, head, camera)
+        background = random_background(self.rng)
+        if self.branch == "face":
+            image = on_background(layer.rgb, layer.alpha, background)
+            truth = on_background(target.face, target.face_alpha, background)
+            alpha_loss = (layer.alpha - target.face_alpha).abs().mean()
+        else:
+            image, truth, alpha_loss = self._mouth(frame, layer, target, head, camera, background)
+        l1 = (image - truth).abs().mean()
+        similarity = ssim(image, truth)
+        loss = l1 + schedule.dssim * (1 - similarity) + schedule.alpha * alpha_loss
+        loss = loss + schedule.delta_l1 * offsets.abs().sum(1).mean()
+        loss.backward()
+        if self.branch == "face" and schedule.densify_from <= self.iteration < schedule.densify_until:
+            self.statistics.add(layer.screen.means2d_grad, layer.screen.radii, camera.width, camera.height)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        if self.iteration >= schedule.motion_from:
+            self.motion_optimiser.step()
+        self.model.zero_grad()
+        self.iteration += 1
+        self._decay()
+        self._densify()
+        return {"l1": float(l1.detach()), "ssim": float(similarity.detach()), "alpha": float(alpha_loss.detach())}
+
+    def _mouth(self, frame, layer, target: Target, head, camera: Camera, background: Tensor):
+        """The mouth seen through the finished face; only where the mouth's inside is, or could be, visible."""
+        assert self.front is not None
+        with torch.no_grad():
+            lower, upper, _ = self.conditions.of(frame)
+            offsets = self.model.face_offsets(self.front.means, lower[None], upper[None])[0]
+            front = self.scene.layer("face", self.front, offsets, head, camera)
+            front.rgb, front.alpha = front.rgb.detach(), front.alpha.detach()
+        rgb, alpha = over(front, layer.rgb, layer.alpha)
+        image = on_background(rgb, alpha, background)
+        truth = on_background(target.person, target.person_alpha, background)
+        weight = (target.mouth > 0.02).float()[..., None] * (1 - front.alpha.clamp(0, 1))[..., None].clamp(min=0.05)
+        image = weight * image + (1 - weight) * truth
+        inside = (target.mouth * (1 - layer.alpha)).mean() + (layer.alpha * (target.person_alpha < 0.02)).mean()
+        return image, truth, inside
+
+    def _decay(self) -> None:
+        """Rates fall to a tenth by the end, log-linearly."""
+        factor = 0.1 ** (self.iteration / max(1, self.schedule.iterations))
+        for group in self.optimiser.param_groups:
+            group.setdefault("start", group["lr"])
+            group["lr"] = group["start"] * factor
+        for group in self.motion_optimiser.param_groups:
+            group.setdefault("start", group["lr"])
+            group["lr"] = group["start"] * factor
+
+    def _densify(self) -> None:
+        schedule = self.schedule
+        inside = schedule.densify_from < self.iteration <= schedule.densify_until
+        if self.branch != "face" or not inside or self.iteration % schedule.densify_every:
+            return
+        self.statistics = densify_and_prune(
+            self.parameters, self.optimiser, self.statistics, schedule.gradient_threshold, schedule.prune_opacity,
+            schedule.maximum, self.generator,
+        )  # fmt: skip
+        self.encoding = None

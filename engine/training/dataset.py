@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an avatar is trained from: a performance (all frames that were heard) and pictures (the frames that were seen).
+
+Layout of a dataset folder::
+
+    camera.json         width, height, K, world_to_camera, pivot
+    performance.npz     action_units [T,17], pucker [T], funnel [T], head [T,6], clip_index [T], frame_in_clip [T],
+                        clip_names [C], train_clip [C] bool
+    speech/<clip>.npy   encoded speech [draws, T50, D] float16, one file a clip
+    frames.npz          action_units [F,17], shapes [F,S], head [F,6], clip_index [F], frame_in_clip [F], test [F] bool
+    frames/%06d.png     straight-alpha sRGB;  masks/%06d.png  R inside-mouth, G hair, B face coverage
+    surface.npz         optional: the surface that the pictures were rendered from (synthetic people only)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..camera import Camera
+from ..errors import HMTalkerError
+
+
+class DatasetError(HMTalkerError):
+    """The dataset folder is incomplete or its parts do not belong together."""
+
+
+@dataclass
+class Performance:
+    """Everything that was heard. Arrays share their first axis T, clips one after the other."""
+
+    action_units: np.ndarray  # [T,17] 0..5
+    head: np.ndarray  # [T,6] pitch, yaw, roll in radians; x, y, z in metres
+    clip_index: np.ndarray  # [T] int
+    frame_in_clip: np.ndarray  # [T] int
+    train_clip: np.ndarray  # [C] bool
+    speech: list[np.ndarray]  # C arrays [draws, T50, D] float16
+    shapes: np.ndarray  # [T,S] weights of the surface's shapes (empty S without a surface)
+    rounding: np.ndarray  # [T,2] lip pucker and funnel, 0..5: what the 17 Action Units cannot say
+
+    def frames_of(self, clip: int) -> np.ndarray:
+        """Indices [n] of one clip's frames, in time order."""
+        return np.flatnonzero(self.clip_index == clip)
+
+
+@dataclass
+class Pictures:
+    """Everything that was seen, decoded: F frames."""
+
+    rgba: np.ndarray  # [F,H,W,4] uint8 straight-alpha sRGB
+    masks: np.ndarray  # [F,H,W,3] uint8 coverage of inside-mouth, hair, face
+    action_units: np.ndarray  # [F,17]
+    head: np.ndarray  # [F,6]
+    clip_index: np.ndarray  # [F] int, -1 where nothing is heard
+    frame_in_clip: np.ndarray  # [F]
+    test: np.ndarray  # [F] bool
+
+    @property
+    def count(self) -> int:
+        return len(self.rgba)
+
+
+@dataclass
+class Dataset:
+    camera: Camera
+    pivot: np.ndarray  # [3] metres
+    performance: Performance
+    pictures: Pictures | None
+
+
+def load_camera(path: Path) -> tuple[Camera, np.ndarray]:
+    """camera.json -> camera and the head's pivot [3] in metres."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    camera = Camera(data["width"], data["height"], np.array(data["K"], float), np.array(data["world_to_camera"], float))
+    return camera, np.array(data["pivot"], np.float64)
+
+
+def load_performance(folder: Path, shapes: np.ndarray | None) -> Performance:
+    """folder: dataset folder; shapes [T,S] of the surface, if there is one."""
+    with np.load(folder / "performance.npz") as data:
+        names = [str(name) for name in data["clip_names"]]
+        frames = len(data["action_units"])
+        performance = Performance(
+            action_units=data["action_units"].astype(np.float32),
+            head=data["head"].astype(np.float32),
+            clip_index=data["clip_index"].astype(np.int64),
+            frame_in_clip=data["frame_in_clip"].astype(np.int64),
+            train_clip=data["train_clip"].astype(bool),
+            speech=[np.load(folder / "speech" / f"{Path(name).stem}.npy") for name in names],
+            shapes=np.zeros((frames, 0), np.float32) if shapes is None else shapes,
+            rounding=np.stack([data["pucker"], data["funnel"]], 1).astype(np.float32),
+        )
+    if not len(performance.speech) == len(performance.train_clip):
+        raise DatasetError(f"{folder}: performance.npz and the speech folder name different clips; run the capture again.")
+    return performance
+
+
+def load_pictures(folder: Path, limit: int | None = None) -> Pictures:
+    """Decode the frames that exist (a render may have been stopped early). limit: at most so many."""
+    import cv2
+
+    with np.load(folder / "frames.npz") as data:
+        table = {key: data[key] for key in ("action_units", "head", "clip_index", "frame_in_clip")}
+        test = data["split"] == "test"
+    there = [
+        index
+        for index in range(len(test))
+        if (folder / "frames" / f"{index:06d}.png").exists() and (folder / "masks" / f"{index:06d}.png").exists()
+    ][:limit]
+    if not there:
+        raise DatasetError(f"{folder} holds no rendered frames yet; render some first.")
+    rgba, masks = [], []
+    for index in there:
+        picture = cv2.imread(str(folder / "frames" / f"{index:06d}.png"), cv2.IMREAD_UNCHANGED)
+        mask = cv2.imread(str(folder / "masks" / f"{index:06d}.png"), cv2.IMREAD_COLOR)
+        rgba.append(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA))
+        masks.append(cv2.cvtColor(mask, cv2.COLOR_BGR2RGB))
+    rows = np.array(there)
+    return Pictures(
+        rgba=np.stack(rgba),
+        masks=np.stack(masks),
+        action_units=table["action_units"][rows].astype(np.float32),
+        head=table["head"][rows].astype(np.float32),
+        clip_index=table["clip_index"][rows].astype(np.int64),
+        frame_in_clip=table["frame_in_clip"][rows].astype(np.int64),
+        test=test[rows],
+    )

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Gaussians are added and taken away: gradient statistics, cloning, splitting, pruning."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .parameters import GaussianParameters, replace_rows
+
+SPLIT_SHRINK = 1.6
+"""Children of a split are smaller by this factor (3D Gaussian Splatting)."""
+SPLIT_RADIUS = 6.0
+"""Pixels: a Gaussian with a larger screen radius is split, a smaller one is cloned."""
+
+
+class GradientStatistics:
+    """Mean length of the loss's gradient to each Gaussian's place on the screen, over the steps that saw it."""
+
+    def __init__(self, count: int) -> None:
+        self.total = torch.zeros(count)
+        self.seen = torch.zeros(count)
+        self.radius = torch.zeros(count)
+
+    def add(self, means2d_gradient: Tensor, radii: Tensor, width: int, height: int) -> None:
+        """means2d_gradient [N,2] per pixel; radii [N]; the crop's size scales the gradient to half images."""
+        visible = radii > 0
+        length = (means2d_gradient * torch.tensor([width / 2, height / 2])).norm(dim=1)
+        self.total[visible] += length[visible]
+        self.seen[visible] += 1
+        self.radius = torch.maximum(self.radius, radii.float())
+
+    def mean(self) -> Tensor:
+        """[N]"""
+        return self.total / self.seen.clamp(min=1)
+
+
+def densify_and_prune(
+    parameters: GaussianParameters,
+    optimiser: torch.optim.Adam,
+    statistics: GradientStatistics,
+    threshold: float,
+    prune_opacity: float,
+    maximum: int,
+    generator: torch.Generator,
+) -> GradientStatistics:
+    """Clone small Gaussians with a large gradient, split large ones, drop the transparent and the never seen."""
+    with torch.no_grad():
+        opacity = torch.sigmoid(parameters.raw_opacities)
+        keep = (opacity > prune_opacity) & (statistics.seen > 0)
+        room = max(0, maximum - int(keep.sum()))
+        gradient = torch.where(keep, statistics.mean(), torch.zeros(()))
+        candidates = torch.flatnonzero(gradient > threshold)
+        if len(candidates) > room:
+            candidates = candidates[gradient[candidates].argsort(descending=True)[:room]]
+        large = statistics.radius[candidates] > SPLIT_RADIUS
+        kept = torch.flatnonzero(keep)
+        rows = torch.cat([kept, candidates])
+        replace_rows(parameters, optimiser, rows, fresh=len(candidates))
+
+        place = torch.full((len(opacity),), -1, dtype=torch.long)
+        place[kept] = torch.arange(len(kept))
+        first, second = place[candidates[large]], len(kept) + torch.flatnonzero(large)
+        scales = torch.nn.functional.softplus(parameters.raw_scales.data[first])
+        smaller = scales / SPLIT_SHRINK
+        raw = torch.where(smaller > 20, smaller, torch.log(torch.expm1(smaller.clamp(min=1e-9))))
+        axes = _axes(parameters.quaternions.data[first])
+        for target in (first, second):
+            step = torch.randn(scales.shape, generator=generator) * scales
+            parameters.means.data[target] += torch.einsum("nij,nj->ni", axes, step)
+            parameters.raw_scales.data[target] = raw
+    return GradientStatistics(parameters.count)
+
+
+def _axes(quaternions: Tensor) -> Tensor:
+    """quaternions [n,4] wxyz -> rotation matrices [n,3,3]."""
+    w, x, y, z = torch.nn.functional.normalize(quaternions, dim=1).unbind(1)
+    return torch.stack(
+        [
+            1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+        ],
+        1,
+    ).reshape(-1, 3, 3)  # fmt: skip

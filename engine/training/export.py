@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was learned -> an avatar file's content: Gaussians, motion weights, statistics, rest pose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import action_units
+from ..avatar import Avatar
+from ..motion.model import MotionModel
+from .dataset import Dataset
+from .parameters import GaussianParameters
+from .speech_stage import hear_clip
+
+REST_MAXIMUM = 0.15
+"""AU25 and AU26 below this, the mouth counts as resting."""
+
+
+def action_unit_statistics(values: np.ndarray) -> dict[str, dict[str, float]]:
+    """values [T,17] -> per code p05, p50, p95, max: what sliders call ordinary."""
+    result = {}
+    for column, code in enumerate(action_units.CODES):
+        low, middle, high = np.percentile(values[:, column], (5, 50, 95))
+        result[code] = {"p05": round(float(low), 3), "p50": round(float(middle), 3), "p95": round(float(high), 3),
+                        "max": round(float(values[:, column].max()), 3)}  # fmt: skip
+    return result
+
+
+def resting_implicit(model: MotionModel, dataset: Dataset) -> np.ndarray:
+    """[32] mean implicit feature of training frames whose mouth rests; what silence sounds like to the face."""
+    performance, found = dataset.performance, []
+    jaw = [action_units.CODES.index("AU25"), action_units.CODES.index("AU26")]
+    for clip in np.flatnonzero(performance.train_clip):
+        rows = performance.frames_of(int(clip))
+        implicit, _ = hear_clip(model, performance.speech[int(clip)][0], len(rows))
+        found.append(implicit[(performance.action_units[rows][:, jaw] < REST_MAXIMUM).all(1)])
+    resting = np.concatenate(found)
+    return resting.mean(0) if len(resting) else np.zeros(32, np.float32)
+
+
+def build_avatar(
+    model: MotionModel,
+    face: GaussianParameters,
+    mouth: GaussianParameters,
+    dataset: Dataset,
+    header: dict[str, Any],
+) -> Avatar:
+    """header: name, licence, attribution, consent, encoder, training, metrics, thumbnail; the rest is filled in here."""
+    camera = dataset.camera
+    first = dataset.performance.frames_of(int(np.flatnonzero(dataset.performance.train_clip)[0]))
+    full = {
+        "format": "hmtalker-avatar",
+        "version": 1,
+        "au_codes": list(action_units.CODES),
+        "au_statistics": action_unit_statistics(dataset.performance.action_units),
+        "camera": {
+            "width": camera.width,
+            "height": camera.height,
+            "K": np.asarray(camera.K).tolist(),
+            "world_to_camera": np.asarray(camera.world_to_camera).tolist(),
+        },
+        "pivot": [float(v) for v in dataset.pivot],
+        "motion": model.config.to_dict(),
+        "template": {"fps": 25, "head": np.round(dataset.performance.head[first], 5).tolist()},
+        "rest": {
+            "implicit": [round(float(v), 6) for v in resting_implicit(model, dataset)],
+            "action_units": [0.0] * action_units.COUNT,
+        },
+    } | header
+    weights = {name: value.detach().numpy().astype(np.float32) for name, value in model.state_dict().items()}
+    return Avatar(face=face.gaussian_set(), mouth=mouth.gaussian_set(), motion=weights, header=full)

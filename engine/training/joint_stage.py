@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stage J: both branches composited against the whole picture (arXiv 2508.10566, Eq 10).
+
+Colours of both sets and the opacity of the face learn; places, sizes and motion are finished and stay.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..camera import Camera
+from ..motion.model import MotionModel
+from .branch_stage import Conditions
+from .dataset import Pictures
+from .parameters import GaussianParameters
+from .scene import Scene, on_background, over, random_background
+from .ssim import ssim
+from .targets import Crop, target_of
+
+COLOUR_RATE = 1.5e-3
+OPACITY_RATE = 1.0e-3
+"""The parent methods' lowered opacity rate in this stage."""
+
+
+class JointStage:
+    """Owns the stage's optimiser; `step` returns its losses."""
+
+    def __init__(
+        self,
+        model: MotionModel,
+        face: GaussianParameters,
+        mouth: GaussianParameters,
+        pictures: Pictures,
+        conditions: Conditions,
+        scene: Scene,
+        camera: Camera,
+        crop: Crop,
+        iterations: int,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.face, self.mouth, self.pictures = model, face, mouth, pictures
+        self.conditions, self.scene, self.camera, self.crop, self.iterations = conditions, scene, camera, crop, iterations
+        self.whole = Crop(0, 0, camera.width, camera.height)
+        self.rng = np.random.default_rng(seed + 3)
+        self.frames = np.flatnonzero(~pictures.test)
+        colours = [p for g in (face, mouth) for p in (g.sh_dc, g.sh_rest)]
+        self.optimiser = torch.optim.Adam(
+            [{"params": colours, "lr": COLOUR_RATE}, {"params": [face.raw_opacities], "lr": OPACITY_RATE}], eps=1e-15
+        )
+        self.iteration = 0
+        with torch.no_grad():
+            self.face_encoding = model.face_field.encode(face.means)
+            self.mouth_encoding = model.mouth_field.encode(mouth.means)
+
+    def step(self) -> dict[str, float]:
+        """One frame."""
+        frame = int(self.rng.choice(self.frames))
+        crop = self.whole if self.iteration % 3 == 0 else self.crop
+        camera, head = crop.camera(self.camera), self.pictures.head[frame]
+        target = target_of(self.pictures, frame, crop)
+        with torch.no_grad():
+            lower, upper, mouth = self.conditions.of(frame)
+            face_offsets = self.model.face_offsets(self.face_encoding, lower[None], upper[None])[0]
+            mouth_offsets = self.model.mouth_offsets(self.mouth_encoding, mouth[None])[0]
+        front = self.scene.layer("face", self.face, face_offsets, head, camera)
+        back = self.scene.layer("mouth", self.mouth, mouth_offsets, head, camera)
+        background = random_background(self.rng)
+        image = on_background(*over(front, back.rgb, back.alpha), background)
+        truth = on_background(target.person, target.person_alpha, background)
+        l1 = (image - truth).abs().mean()
+        similarity = ssim(image, truth)
+        (l1 + 0.2 * (1 - similarity)).backward()
+        self.optimiser.step()
+        for parameters in (self.face, self.mouth):
+            parameters.zero_grad()
+        self.iteration += 1
+        for group, rate in zip(self.optimiser.param_groups, (COLOUR_RATE, OPACITY_RATE), strict=True):
+            group["lr"] = rate * 0.1 ** (self.iteration / max(1, self.iterations))
+        return {"l1": float(l1.detach()), "ssim": float(similarity.detach())}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long, how hard and in which pairings to train. One dataclass a stage, one preset a purpose."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class SpeechSchedule:
+    """Audio to Action Units and, where a surface is known, motion in metres; no pictures yet."""
+
+    iterations: int = 6000
+    clips: int = 8
+    """Clips a step whose whole length supervises audio -> Action Units."""
+    frames: int = 40
+    """Frames a step whose motion is compared with the surface's."""
+    points: int = 640
+    """Surface samples a step, drawn with preference for the ones that move."""
+    learning_rate: float = 2.0e-3
+    grid_rate: float = 1.0e-2
+    dropout: float = 0.15
+    """Share of encoder channels silenced a step: speakers and rooms differ in detail."""
+
+
+@dataclass(frozen=True)
+class BranchSchedule:
+    """One Gaussian set against pictures."""
+
+    iterations: int = 6000
+    full_frame_every: int = 4
+    """Every how many steps the whole frame is seen; the other steps look at the face alone."""
+    motion_from: int = 500
+    """Until then the motion field stays as the speech stage left it and only the set learns."""
+    motion_rate: float = 1.0e-4
+    densify_from: int = 600
+    densify_until: int = 3600
+    densify_every: int = 300
+    gradient_threshold: float = 2.0e-4
+    """Mean screen-space gradient (in half images) beyond which a Gaussian is cloned or split."""
+    maximum: int = 40_000
+    prune_opacity: float = 0.02
+    dssim: float = 0.2
+    """Weight of 1 - SSIM (paper: lambda_1)."""
+    alpha: float = 0.05
+    """Weight of the alpha error; pictures with exact alpha bear more than the paper's 1e-3."""
+    delta_l1: float = 1.0e-5
+    lpips: float = 0.0
+    """Weight of LPIPS on patches (paper: lambda_2 = 0.5) in the last `lpips_steps` steps; 0 leaves it out."""
+    lpips_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Pairings:
+    """Probabilities of what the explicit operand is in one step (stochastic feature pairing)."""
+
+    video: float = 0.50
+    audio: float = 0.35
+    masked: float = 0.15
+    implicit_masked: float = 0.0
+
+
+@dataclass(frozen=True)
+class Preset:
+    name: str = "editable"
+    sh_degree: int = 1
+    face_points: int = 24_000
+    mouth_points: int = 4_500
+    speech: SpeechSchedule = field(default_factory=SpeechSchedule)
+    face: BranchSchedule = field(default_factory=BranchSchedule)
+    mouth: BranchSchedule = field(
+        default_factory=lambda: BranchSchedule(iterations=2500, motion_from=300, densify_from=10**9, full_frame_every=10**9)
+    )
+    joint_iterations: int = 1200
+    pairings: Pairings = field(default_factory=lambda: Pairings(0.45, 0.30, 0.0, 0.25))
+    seed: int = 0
+
+    def to_dict(self) -> dict:
+        """JSON-ready, as stored in the avatar."""
+        return asdict(self)
+
+
+EDITABLE = Preset()
+"""For artists: no masked pairing, because there a zero Action Unit must mean a resting face, and a null speech vector
+so that curves alone can drive it."""
+
+SMOKE = replace(
+    EDITABLE,
+    name="smoke",
+    face_points=400,
+    mouth_points=80,
+    speech=SpeechSchedule(iterations=30, clips=2, frames=8, points=64),
+    face=BranchSchedule(iterations=30, motion_from=10, densify_from=10, densify_until=25, densify_every=10, maximum=600),
+    mouth=BranchSchedule(iterations=15, motion_from=5, densify_from=10**9, full_frame_every=10**9),
+    joint_iterations=10,
+)
+"""Seconds, for tests."""
+
+PRESETS = {preset.name: preset for preset in (EDITABLE, SMOKE)}

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parameters and one motion -> differentiable layers of one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..camera import Camera
+from ..gaussians.posing_torch import pose_torch
+from ..head_pose import HeadPose
+from ..rasterize.autograd import rasterize
+from ..rasterize.cpu import CpuRasterizer
+from .parameters import GaussianParameters
+
+
+@dataclass
+class RenderedLayer:
+    rgb: Tensor  # [h,w,3] premultiplied
+    alpha: Tensor  # [h,w]
+    screen: object  # radii [N] and, after backward, means2d_grad [N,2]
+
+
+class Scene:
+    """Renders posed parameter sets. Each set has a rasterizer of its own, whose buffers live until its backward pass."""
+
+    def __init__(self, pivot: np.ndarray, threads: int) -> None:
+        self.pivot = torch.from_numpy(np.asarray(pivot, np.float32))
+        self.rasterizers = {name: CpuRasterizer(threads=threads) for name in ("face", "mouth")}
+
+    def layer(
+        self, name: str, parameters: GaussianParameters, offsets: Tensor | None, head: np.ndarray, camera: Camera
+    ) -> RenderedLayer:
+        """name: "face" or "mouth"; offsets [N,10] (or [N,3], positions only, or None); head [6]."""
+        if offsets is not None and offsets.shape[1] == 3:
+            offsets = torch.cat([offsets, offsets.new_zeros(len(offsets), 7)], 1)
+        pose = HeadPose.from_array(head)
+        rotation = torch.from_numpy(np.asarray(pose.matrix(), np.float32))
+        translation = torch.tensor(head[3:], dtype=torch.float32)
+        eye = torch.from_numpy(np.asarray(camera.position, np.float32))
+        posed = pose_torch(
+            parameters.means,
+            parameters.raw_scales,
+            parameters.quaternions,
+            parameters.raw_opacities,
+            parameters.sh,
+            parameters.head_weights,
+            offsets,
+            rotation,
+            translation,
+            self.pivot,
+            eye,
+        )
+        rgb, alpha, screen = rasterize(*posed, camera, None, self.rasterizers[name])
+        return RenderedLayer(rgb, alpha, screen)
+
+
+def over(front: RenderedLayer, back_rgb: Tensor, back_alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Premultiplied "over" (arXiv 2508.10566, Eq 10): -> rgb [h,w,3], alpha [h,w]."""
+    clear = 1 - front.alpha
+    return front.rgb + clear[..., None] * back_rgb, front.alpha + clear * back_alpha
+
+
+def on_background(rgb: Tensor, alpha: Tensor, background: Tensor) -> Tensor:
+    """Premultiplied rgb [h,w,3], alpha [h,w] over one colour [3]."""
+    return rgb + (1 - alpha)[..., None] * background
+
+
+def random_background(rng: np.random.Generator) -> Tensor:
+    """[3] a colour that no part of the person can pretend to be for long."""
+    return torch.from_numpy(rng.random(3).astype(np.float32))

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stages in their order: S (speech and motion), F (face), M (mouth), J (joint). Each is saved when it is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..motion.model import MotionConfig, MotionModel
+from .branch_stage import BranchStage, Conditions
+from .dataset import Dataset, Pictures
+from .joint_stage import JointStage
+from .parameters import GaussianParameters
+from .presets import BranchSchedule, Preset
+from .scene import Scene
+from .speech_stage import SpeechStage, SurfaceMotion
+from .targets import Crop, bounding_crop
+
+Report = Callable[[str, int, int, dict[str, float]], None]
+"""(stage, iteration, iterations, losses), called every `REPORT_EVERY` steps."""
+REPORT_EVERY = 50
+MOVES = 2.0e-4
+"""Metres: a place that no shape moves further than this stands still."""
+FACE_MARGIN, MOUTH_MARGIN = 12, 10
+"""Pixels around what the branches look at when they do not look at the whole frame."""
+
+
+@dataclass
+class Trained:
+    """The person after a stage."""
+
+    model: MotionModel
+    face: GaussianParameters
+    mouth: GaussianParameters
+
+
+class Trainer:
+    """One run. Stages that a former run finished are loaded from `work` instead of trained again."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        preset: Preset,
+        surface: SurfaceMotion,
+        config: MotionConfig,
+        work: Path,
+        threads: int = 2,
+        report: Report | None = None,
+    ) -> None:
+        torch.manual_seed(preset.seed)
+        torch.set_num_threads(threads)
+        work.mkdir(parents=True, exist_ok=True)
+        self.dataset, self.preset, self.surface, self.work, self.threads = dataset, preset, surface, work, threads
+        self.report: Report = report or (lambda *_: None)
+        rng = np.random.default_rng(preset.seed)
+        self.face_surface = surface.face.select(surface.face.sample(preset.face_points, rng))
+        self.mouth_surface = surface.mouth.select(surface.mouth.sample(preset.mouth_points, rng))
+        self.trained = Trained(
+            MotionModel(fit_boxes(config, surface)),
+            GaussianParameters.on_surface(self._thinned(self.face_surface, surface.face), preset.sh_degree),
+            GaussianParameters.on_surface(self._thinned(self.mouth_surface, surface.mouth), preset.sh_degree),
+        )
+
+    @staticmethod
+    def _thinned(chosen, whole):
+        """Samples left after thinning stand for the area of those left out."""
+        chosen.areas = chosen.areas * (len(whole.areas) / len(chosen.areas))
+        return chosen
+
+    def run(self, stages: str = "SFMJ") -> Trained:
+        """stages: which to train; the others must have been saved by an earlier run."""
+        for name in "SFMJ":
+            path = self.work / f"stage_{name}.pt"
+            if name not in stages:
+                if path.exists():
+                    self._load(path)
+                continue
+            {"S": self._speech, "F": self._face, "M": self._mouth, "J": self._joint}[name]()
+            self._save(path)
+        return self.trained
+
+    @property
+    def pictures(self) -> Pictures:
+        assert self.dataset.pictures is not None
+        return self.dataset.pictures
+
+    def crops(self) -> tuple[Crop, Crop]:
+        """The face's window and the mouth's, in pixels."""
+        masks = self.pictures.masks
+        return bounding_crop(masks[..., 2], FACE_MARGIN), bounding_crop(masks[..., 0], MOUTH_MARGIN)
+
+    def _speech(self) -> None:
+        schedule = self.preset.speech
+        stage = SpeechStage(
+            self.trained.model, self.dataset.performance, schedule, self.preset.pairings, self.surface, self.preset.seed
+        )
+        stage.initialise_projection()
+        self._loop("S", schedule.iterations, stage.step)
+
+    def _branch(self, name: str, schedule: BranchSchedule, crop: Crop) -> None:
+        trained = self.trained
+        conditions = Conditions(trained.model, self.dataset.performance, self.pictures)
+        branch = BranchStage(
+            name, trained.model, trained.face if name == "face" else trained.mouth, self.pictures, conditions,
+            Scene(self.dataset.pivot, self.threads), self.dataset.camera, crop, schedule, self.preset.seed,
+            front=trained.face if name == "mouth" else None,
+        )  # fmt: skip
+        self._loop(name[0].upper(), schedule.iterations, branch.step)
+
+    def _face(self) -> None:
+        self._branch("face", self.preset.face, self.crops()[0])
+
+    def _mouth(self) -> None:
+        self._branch("mouth", self.preset.mouth, self.crops()[1])
+
+    def _joint(self) -> None:
+        trained = self.trained
+        conditions = Conditions(trained.model, self.dataset.performance, self.pictures)
+        stage = JointStage(
+            trained.model, trained.face, trained.mouth, self.pictures, conditions, Scene(self.dataset.pivot, self.threads),
+            self.dataset.camera, self.crops()[0], self.preset.joint_iterations, self.preset.seed,
+        )  # fmt: skip
+        self._loop("J", self.preset.joint_iterations, stage.step)
+
+    def _loop(self, name: str, iterations: int, step: Callable[[], dict[str, float]]) -> None:
+        sums: dict[str, float] = {}
+        since = 0
+        for iteration in range(1, iterations + 1):
+            for key, value in step().items():
+                sums[key] = sums.get(key, 0.0) + value
+            since += 1
+            if iteration % REPORT_EVERY == 0 or iteration == iterations:
+                self.report(name, iteration, iterations, {key: value / since for key, value in sums.items()})
+                sums, since = {}, 0
+
+    def _save(self, path: Path) -> None:
+        """Atomic: a stage is either finished on disk or not there."""
+        trained = self.trained
+        partial = path.with_suffix(".partial")
+        torch.save(
+            {
+                "model": trained.model.state_dict(),
+                "face": trained.face.state_dict(),
+                "mouth": trained.mouth.state_dict(),
+                "saved": time.time(),
+            },
+            partial,
+        )
+        partial.replace(path)
+
+    def _load(self, path: Path) -> None:
+        data = torch.load(path, weights_only=True)
+        self.trained.model.load_state_dict(data["model"])
+        for name in ("face", "mouth"):
+            parameters = getattr(self.trained, name)
+            for key, value in data[name].items():
+                if key == "head_weights":
+                    parameters.head_weights = value
+                else:
+                    setattr(parameters, key, torch.nn.Parameter(value))
+
+
+def fit_boxes(config: MotionConfig, surface: SurfaceMotion) -> MotionConfig:
+    """Let each field's box hold what can move, with a margin of a tenth; outside it nothing moves at all."""
+    boxes = []
+    for part in (surface.face, surface.mouth):
+        reach = np.sqrt((part.shape_deltas.astype(np.float32) ** 2).sum(2)).max(0)
+        moving = part.positions[reach > MOVES]
+        low, high = moving.min(0), moving.max(0)
+        boxes.append((tuple(map(float, (low + high) / 2)), tuple(map(float, np.maximum((high - low) * 0.55, 1e-3)))))
+    (face_center, face_half), (mouth_center, mouth_half) = boxes
+    return replace(
+        config, face_center=face_center, face_half_extent=face_half, mouth_center=mouth_center, mouth_half_extent=mouth_half
+    )

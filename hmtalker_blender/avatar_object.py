@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The avatar as a scene object, and the avatar file behind it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ..engine.errors import AvatarError
+from . import engine_paths
+
+if TYPE_CHECKING:
+    from ..engine.avatar import Avatar
+
+_loaded: dict[tuple[str, int, int], Avatar] = {}
+_loading = threading.Lock()
+MAXIMUM_LOADED = 4
+"""Avatars kept in memory; a scene rarely shows more, and a dropped one is read again in a moment."""
+
+
+def add(context: bpy.types.Context, avatar_path: str = "", name: str | None = None) -> bpy.types.Object:
+    """Add an avatar object at the 3D cursor, make it active, and let it speak for the scene if nobody does yet.
+
+    avatar_path: an .hmt file, or empty for the bundled avatar. Raises AvatarError when it cannot be read.
+    """
+    path = Path(bpy.path.abspath(avatar_path)) if avatar_path else engine_paths.BUNDLED_AVATAR
+    avatar = load(path)
+    avatar_object = bpy.data.objects.new(name or avatar.header.get("name") or path.stem, None)
+    avatar_object.empty_display_type = "PLAIN_AXES"
+    avatar_object.empty_display_size = 0.15  # about the radius of a head, in metres
+    avatar_object.location = context.scene.cursor.location
+    avatar_object.hmtalker.is_avatar = True
+    avatar_object.hmtalker.avatar_path = avatar_path
+    collection = context.collection or context.scene.collection
+    collection.objects.link(avatar_object)
+    for selected in list(context.selected_objects):
+        selected.select_set(False)
+    avatar_object.select_set(True)
+    context.view_layer.objects.active = avatar_object
+    if context.scene.hmtalker.avatar is None:
+        context.scene.hmtalker.avatar = avatar_object
+    return avatar_object
+
+
+def file_of(avatar_object: bpy.types.Object) -> Path:
+    """Return the absolute path of the avatar's file; relative paths are relative to the .blend that holds the object."""
+    path = avatar_object.hmtalker.avatar_path
+    if not path:
+        return engine_paths.BUNDLED_AVATAR
+    return Path(bpy.path.abspath(path, library=avatar_object.library))
+
+
+def load(path: Path) -> Avatar:
+    """Read an avatar file, or return the one already in memory if the file has not changed. Any thread.
+
+    Raises AvatarError, with a sentence, when the file is missing, damaged or of another version.
+    """
+    from ..engine.avatar import load_avatar
+
+    key = _key(path)
+    with _loading:
+        if key not in _loaded:
+            avatar = load_avatar(path)
+            while len(_loaded) >= MAXIMUM_LOADED:
+                del _loaded[next(iter(_loaded))]
+            _loaded[key] = avatar
+        return _loaded[key]
+
+
+def loaded_header(avatar_object: bpy.types.Object) -> dict | None:
+    """Return the avatar's header if the file was read already. Never reads, so that panels may ask."""
+    try:
+        avatar = _loaded.get(_key(file_of(avatar_object)))
+    except AvatarError:
+        return None
+    return avatar.header if avatar is not None else None
+
+
+def fingerprint(path: Path) -> str:
+    """Return what tells one version of an avatar file from another, for deciding whether a frame is up to date."""
+    name, _modified, size = _key(path)
+    from ..engine.avatar import avatar_sha256
+
+    return f"{Path(name).name}:{size}:{avatar_sha256(path)}"
+
+
+def forget_loaded() -> None:
+    """Drop every avatar from memory."""
+    with _loading:
+        _loaded.clear()
+
+
+def _key(path: Path) -> tuple[str, int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        if path == engine_paths.BUNDLED_AVATAR:
+            raise AvatarError("The bundled avatar is not in the extension's folder; install HM-Talker again.") from None
+        raise AvatarError(f"The avatar file {path} is not there; choose the .hmt file again.") from None
+    return str(path), status.st_mtime_ns, status.st_size
+
+
+def avatars_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """Return the scene's avatar objects."""
+    return [candidate for candidate in scene.objects if candidate.hmtalker.is_avatar]
+
+
+def speaker(context: bpy.types.Context, scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """Return who speaks the strips of `scene`: its chosen avatar, else the active object, else the only avatar there is."""
+    chosen = scene.hmtalker.avatar
+    if chosen is not None and chosen.hmtalker.is_avatar and chosen.users_scene:
+        return chosen
+    active = getattr(context, "active_object", None)
+    if active is not None and active.hmtalker.is_avatar:
+        return active
+    for candidates in (avatars_of(scene), [o for o in bpy.data.objects if o.hmtalker.is_avatar and o.users_scene]):
+        if len(candidates) == 1:
+            return candidates[0]
+    return None
+
+
+def no_speaker_reason(context: bpy.types.Context, scene: bpy.types.Scene) -> str:
+    """Say why there is nobody to speak, or return an empty string when there is."""
+    if speaker(context, scene) is not None:
+        return ""
+    if any(candidate.hmtalker.is_avatar and candidate.users_scene for candidate in bpy.data.objects):
+        return "No avatar is selected; choose which avatar speaks in the HM-Talker panel"
+    return "There is no avatar yet; add one with Add > Talking Avatar"
+
+
+def home_scene(context: bpy.types.Context, avatar_object: bpy.types.Object) -> bpy.types.Scene:
+    """Return the scene in which the avatar is evaluated: the current one if it is there, else the first that has it."""
+    scenes = avatar_object.users_scene
+    return context.scene if context.scene in scenes or not scenes else scenes[0]

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rendered frames as an image strip with alpha, above what is already in the Sequencer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..engine.errors import RenderError
+from . import versions
+
+OWNER_KEY = "hmtalker_frames_of"
+HIGHEST_CHANNEL = 128
+
+KEPT = ("blend_type", "blend_alpha", "mute", "color_tag", "color_multiply", "color_saturation", "use_flip_x", "use_flip_y")
+KEPT_TRANSFORM = ("offset_x", "offset_y", "scale_x", "scale_y", "rotation", "origin", "filter")
+KEPT_CROP = ("min_x", "max_x", "min_y", "max_y")
+
+
+def show_frames(scene: bpy.types.Scene, folder: Path, names: list[str], start: int, owner: str, label: str) -> bpy.types.Strip:
+    """Show PNG files, one a frame from `start`, in one image strip; update the strip of the same owner if there is one.
+
+    names: file names inside `folder`. owner: tells this strip from others, for the next time. The artist's placement,
+    blending and channel are kept. Raises RenderError when there is no free channel above.
+    """
+    strips = versions.top_level_strips(scene)
+    old = next((strip for strip in strips if strip.type == "IMAGE" and strip.get(OWNER_KEY) == owner), None)
+    if old is not None and _shows(old, folder, names, start):
+        old.invalidate_cache("COMPOSITE")
+        old.invalidate_cache("RAW")
+        return old
+    if old is not None and not _collides(strips, old, old.channel, start, start + len(names)):
+        channel = old.channel
+    else:
+        channel = _channel_above(strips, old, start, start + len(names))
+    strip = strips.new_image(
+        name=label, filepath=str(folder / names[0]), channel=HIGHEST_CHANNEL, frame_start=start, fit_method="ORIGINAL"
+    )
+    for name in names[1:]:
+        strip.elements.append(name)
+    strip.directory = _saved_form(folder)
+    versions.set_right_handle(strip, start + len(names))
+    strip.alpha_mode = "STRAIGHT"
+    strip.blend_type = "ALPHA_OVER"
+    strip.colorspace_settings.name = "sRGB"
+    strip[OWNER_KEY] = owner
+    if old is not None:
+        for source, target, attributes in (
+            (old, strip, KEPT), (old.transform, strip.transform, KEPT_TRANSFORM), (old.crop, strip.crop, KEPT_CROP)
+        ):
+            for attribute in attributes:
+                if hasattr(source, attribute):
+                    setattr(target, attribute, getattr(source, attribute))
+        name = old.name
+        strips.remove(old)
+        strip.name = name
+    strip.channel = channel
+    return strip
+
+
+def _shows(strip: bpy.types.Strip, folder: Path, names: list[str], start: int) -> bool:
+    return (
+        Path(bpy.path.abspath(strip.directory)) == folder
+        and [element.filename for element in strip.elements] == names
+        and versions.content_start(strip) == start
+    )
+
+
+def _collides(strips: bpy.types.bpy_prop_collection, own: bpy.types.Strip | None, channel: int, start: int, end: int) -> bool:
+    return any(
+        other != own and other.channel == channel and versions.right_handle(other) > start and versions.left_handle(other) < end
+        for other in strips
+    )
+
+
+def _channel_above(strips: bpy.types.bpy_prop_collection, own: bpy.types.Strip | None, start: int, end: int) -> int:
+    for channel in range(HIGHEST_CHANNEL, 0, -1):
+        if _collides(strips, own, channel, start, end):
+            if channel == HIGHEST_CHANNEL:
+                break
+            return channel + 1
+    else:
+        return 1
+    raise RenderError("The topmost channel of the Sequencer is in use there; move its strip down to make room.")
+
+
+def _saved_form(folder: Path) -> str:
+    """Return the folder relative to the .blend where it is beside or below it, so that both can be moved together."""
+    if bpy.data.is_saved:
+        blend_folder = Path(bpy.data.filepath).parent
+        if folder.is_relative_to(blend_folder):
+            return bpy.path.relpath(str(folder))
+    return str(folder)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the face of an avatar at the current frame: property values in, motion state out, nothing remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import bpy
+import numpy as np
+
+from ..engine import action_units
+from ..engine.head_pose import HeadPose
+from . import takes
+
+if TYPE_CHECKING:
+    from ..engine.motion.state import MotionState
+
+
+def of_object(avatar_object: bpy.types.Object) -> MotionState:
+    """Return the motion state of an avatar object as it stands.
+
+    avatar_object: the evaluated object (or the original, after a frame change of its own scene). The implicit channel is
+    sampled from the take that is being spoken, and is None when nothing is.
+    """
+    from ..engine.motion.state import MotionState
+
+    values = avatar_object.hmtalker
+    units = np.array([getattr(values, code) for code in action_units.CODES], np.float32)
+    take = takes.by_number(avatar_object, values.take_number) if values.take_number > 0 else None
+    implicit = take.sample_implicit(values.speech_time) if take is not None else None
+    head = HeadPose(rotation=tuple(values.head_rotation), translation=tuple(values.head_translation))
+    return MotionState(
+        action_units=np.clip(units, 0.0, action_units.MAXIMUM),
+        implicit=implicit,
+        audio_influence=float(np.clip(values.audio_influence, 0.0, 1.0)),
+        head=head,
+    )
+
+
+def over_frames(
+    scene: bpy.types.Scene, avatar_object: bpy.types.Object, frames: range
+) -> Iterator[tuple[int, MotionState]]:
+    """Yield each frame with its motion state, and put the scene back where it was at the end (or when closed early).
+
+    Drivers, NLA and constraints count, as they do in the viewport. Main thread only; the caller may pause between frames.
+    """
+    before = scene.frame_current, scene.frame_subframe
+    layer = next((layer for layer in scene.view_layers if avatar_object.name in layer.objects), scene.view_layers[0])
+    try:
+        for frame in frames:
+            scene.frame_set(frame)
+            yield frame, of_object(avatar_object.evaluated_get(layer.depsgraph))
+    finally:
+        scene.frame_set(before[0], subframe=before[1])

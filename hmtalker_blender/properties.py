@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The animatable properties of an avatar at ``Object.hmtalker``, and the scene's choices at ``Scene.hmtalker``."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..engine import action_units
+
+NOT_SPEAKING = -1.0
+"""Default of ``speech_time``: no moment of any take is being spoken, so the face runs on its Action Units alone."""
+
+OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
+
+DESCRIPTIONS = {
+    "AU01": "Raise the inner ends of the brows",
+    "AU02": "Raise the outer ends of the brows",
+    "AU04": "Lower the brows and draw them together",
+    "AU05": "Raise the upper lids, eyes wide",
+    "AU06": "Raise the cheeks, eyes narrowed as in a smile",
+    "AU07": "Tighten the lids",
+    "AU09": "Wrinkle the nose",
+    "AU10": "Raise the upper lip",
+    "AU12": "Pull the lip corners up, as in a smile",
+    "AU14": "Tighten the lip corners into dimples",
+    "AU15": "Pull the lip corners down",
+    "AU17": "Push the chin and lower lip up",
+    "AU20": "Stretch the lips sideways",
+    "AU23": "Tighten the lips",
+    "AU25": "Part the lips",
+    "AU26": "Drop the jaw",
+    "AU45": "Close the eyes; 2 is fully closed",
+}
+
+
+class HMT_PG_take(bpy.types.PropertyGroup):
+    """One performance of an avatar: which strip it came from, and the action that holds its curves and speech."""
+
+    name: bpy.props.StringProperty(name="Strip", description="Sound strip that this performance was made from")  # type: ignore[valid-type]
+    number: bpy.props.IntProperty(name="Number", description="Value of Take Number while this performance plays")  # type: ignore[valid-type]
+    scene: bpy.props.StringProperty(name="Scene", description="Scene whose Sequencer holds the strip")  # type: ignore[valid-type]
+    sound: bpy.props.PointerProperty(name="Sound", type=bpy.types.Sound)  # type: ignore[valid-type]
+    action: bpy.props.PointerProperty(name="Action", type=bpy.types.Action)  # type: ignore[valid-type]
+
+
+class HMT_PG_avatar(bpy.types.PropertyGroup):
+    """``Object.hmtalker``: everything that decides the face of an avatar at a frame. AU01..AU45 are added below."""
+
+    is_avatar: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Talking Avatar", description="This object is a talking avatar", override=OVERRIDABLE
+    )
+    avatar_path: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Avatar File",
+        description="Avatar file (.hmt) to show; leave empty for the avatar that comes with the extension",
+        subtype="FILE_PATH",
+        override=OVERRIDABLE,
+    )
+    head_rotation: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Head Rotation",
+        description="Pitch (positive nods down), yaw (positive turns to the viewer's right) and roll of the head",
+        size=3,
+        subtype="EULER",
+        unit="ROTATION",
+        soft_min=-0.8,
+        soft_max=0.8,
+        override=OVERRIDABLE,
+    )
+    head_translation: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Head Shift",
+        description="Shift of the head to the viewer's right, up, and toward the camera",
+        size=3,
+        subtype="TRANSLATION",
+        unit="LENGTH",
+        soft_min=-0.1,
+        soft_max=0.1,
+        override=OVERRIDABLE,
+    )
+    audio_influence: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Audio Influence",
+        description="How much the speech itself shapes the mouth, beyond the Action Units; at 0 the face runs on Action Units alone",
+        subtype="FACTOR",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        override=OVERRIDABLE,
+    )
+    speech_time: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Speech Time",
+        description="Moment of the take that is being spoken, in seconds; negative means that nothing is spoken",
+        default=NOT_SPEAKING,
+        precision=3,
+        override=OVERRIDABLE,
+    )
+    take_number: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Take Number",
+        description="Which of the avatar's takes Speech Time points into; 0 means none",
+        min=0,
+        override=OVERRIDABLE,
+    )
+    takes: bpy.props.CollectionProperty(name="Takes", type=HMT_PG_take)  # type: ignore[valid-type]
+    last_error: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Last Problem", description="What went wrong last time, and what to do about it", options={"SKIP_SAVE"}
+    )
+
+
+for _code in action_units.CODES:
+    HMT_PG_avatar.__annotations__[_code] = bpy.props.FloatProperty(
+        name=f"{action_units.NAMES[_code]} ({_code})",
+        description=DESCRIPTIONS[_code],
+        min=0.0,
+        max=action_units.MAXIMUM,
+        soft_max=float(action_units.CONDITION_MAXIMUM[action_units.CODES.index(_code)]),
+        step=5,
+        precision=2,
+        override=OVERRIDABLE,
+    )
+
+
+def _is_avatar(_scene: bpy.types.PropertyGroup, candidate: bpy.types.Object) -> bool:
+    return candidate.hmtalker.is_avatar
+
+
+class HMT_PG_scene(bpy.types.PropertyGroup):
+    """``Scene.hmtalker``: who speaks in this scene's Sequencer, and where rendered frames go."""
+
+    avatar: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Avatar", description="Avatar that speaks the strips of this Sequencer", type=bpy.types.Object, poll=_is_avatar
+    )
+    output_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Frames Folder",
+        description="Folder for rendered frames; each avatar gets a folder of its own inside",
+        subtype="DIR_PATH",
+        default="//hmtalker/",
+    )
+    resolution_percentage: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Resolution",
+        description="Size of rendered frames, relative to what the avatar was trained at",
+        subtype="PERCENTAGE",
+        default=100,
+        min=10,
+        max=400,
+        soft_max=200,
+    )
+    last_error: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Last Problem", description="What went wrong last time, and what to do about it", options={"SKIP_SAVE"}
+    )
+
+
+def attach() -> None:
+    """Put the property groups on objects and scenes."""
+    bpy.types.Object.hmtalker = bpy.props.PointerProperty(
+        name="HM-Talker", type=HMT_PG_avatar, override=OVERRIDABLE
+    )
+    bpy.types.Scene.hmtalker = bpy.props.PointerProperty(name="HM-Talker", type=HMT_PG_scene)
+
+
+def detach() -> None:
+    """Take them off again; values stay in the .blend for the next time."""
+    del bpy.types.Scene.hmtalker
+    del bpy.types.Object.hmtalker
+
+
+CLASSES = (HMT_PG_take, HMT_PG_avatar, HMT_PG_scene)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes inside the .blend.
+
+A take's bytes live on the action that holds its curves, as one byte property: they are saved, packed, appended and linked
+with it, undo shares them between steps, and an hour of speech costs 6 MB with no text encoding. Actions made by
+*Animate* are never edited in place (a new performance is a new action), so a decoded take can be kept by the action's
+session identifier.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+
+if TYPE_CHECKING:
+    from ..engine.take import Take
+
+BYTES_KEY = "hmtalker_take"
+MAXIMUM_DECODED = 8
+
+_decoded: dict[int, Take] = {}
+
+
+def store(action: bpy.types.Action, take: Take) -> None:
+    """Keep the take on its action."""
+    action[BYTES_KEY] = take.to_bytes()
+    _remember(action, take)
+
+
+def read(action: bpy.types.Action) -> Take | None:
+    """Return the take kept on an action, or None if there is none (or it cannot be decoded any more)."""
+    from ..engine.errors import HMTalkerError
+    from ..engine.take import Take
+
+    known = _decoded.get(action.session_uid)
+    if known is not None:
+        return known
+    data = action.get(BYTES_KEY)
+    if data is None:
+        return None
+    try:
+        take = Take.from_bytes(bytes(data))
+    except HMTalkerError:
+        return None
+    _remember(action, take)
+    return take
+
+
+def by_number(avatar_object: bpy.types.Object, number: int) -> Take | None:
+    """Return the avatar's take with this number, or None. avatar_object: original or evaluated."""
+    for entry in avatar_object.original.hmtalker.takes:
+        if entry.number == number and entry.action is not None:
+            return read(entry.action)
+    return None
+
+
+def forget_decoded() -> None:
+    """Drop decoded takes; they are decoded again when needed."""
+    _decoded.clear()
+
+
+def _remember(action: bpy.types.Action, take: Take) -> None:
+    while len(_decoded) >= MAXIMUM_DECODED:
+        del _decoded[next(iter(_decoded))]
+    _decoded[action.session_uid] = take

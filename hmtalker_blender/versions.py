@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every difference between Blender 4.5 LTS and 5.x that the extension meets, in one place.
+
+Differences are detected by what the API offers, never by version number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bpy
+
+
+def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """Return the scene whose timeline the Sequencer shows: the workspace's own since 5.0, the window's before."""
+    workspace_scene = getattr(context, "sequencer_scene", None)
+    return workspace_scene if workspace_scene is not None else context.scene
+
+
+def top_level_strips(scene: bpy.types.Scene) -> bpy.types.StripsTopLevel:
+    """Return the editable list of the scene's strips, making the sequence editor if there is none yet."""
+    return (scene.sequence_editor or scene.sequence_editor_create()).strips
+
+
+def left_handle(strip: bpy.types.Strip) -> int:
+    """Return the first frame that the strip shows or plays."""
+    return int(strip.left_handle if hasattr(strip, "left_handle") else strip.frame_final_start)
+
+
+def right_handle(strip: bpy.types.Strip) -> int:
+    """Return the frame after the last one that the strip shows or plays."""
+    return int(strip.right_handle if hasattr(strip, "right_handle") else strip.frame_final_end)
+
+
+def set_right_handle(strip: bpy.types.Strip, frame: int) -> None:
+    """Trim or extend the strip's end."""
+    setattr(strip, "right_handle" if hasattr(strip, "right_handle") else "frame_final_end", frame)
+
+
+def set_left_handle(strip: bpy.types.Strip, frame: int) -> None:
+    """Trim or extend the strip's start."""
+    setattr(strip, "left_handle" if hasattr(strip, "left_handle") else "frame_final_start", frame)
+
+
+def content_start(strip: bpy.types.Strip) -> float:
+    """Return the frame where the strip's content begins, before any trimming (may be fractional)."""
+    return float(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
+
+
+def scene_override(scene: bpy.types.Scene) -> dict[str, bpy.types.Scene]:
+    """Return the context members that make a sequencer operator work on `scene`."""
+    members = {"scene": scene}
+    if hasattr(bpy.types.WorkSpace, "sequencer_scene") or "sequencer_scene" in bpy.types.WorkSpace.bl_rna.properties:
+        members["sequencer_scene"] = scene
+    return members
+
+
+def action_fcurves(id_block: bpy.types.ID) -> Iterator[bpy.types.FCurve]:
+    """Yield the F-curves of the datablock's active action, for its slot."""
+    animation = id_block.animation_data
+    if animation is None or animation.action is None or animation.action_slot is None:
+        return
+    for layer in animation.action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(animation.action_slot)
+            if bag is not None:
+                yield from bag.fcurves
