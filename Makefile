@@ -5,7 +5,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OUT ?= out/demo
 AUDIO ?=
-ENVIRONMENTS = $(PYTHON) .ci/environments.py
+ENVIRONMENTS = $(PYTHON) distribution/environments.py
 ZIP = dist/hm_talker-$(shell sed -n 's/^version = "\(.*\)"/\1/p' blender_manifest.toml)-$(PLATFORM).zip
 PLATFORM = $(shell $(PYTHON) -c "import build_addon; print(build_addon.this_platform().replace('-', '_'))")
 

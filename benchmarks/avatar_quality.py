@@ -54,7 +54,7 @@ def main() -> int:
         return 2
     avatar = load_avatar(a.avatar)
     renderer = Renderer(avatar)
-    pictures, performance = load_pictures(a.dataset), load_performance(a.dataset, None)
+    pictures, performance = load_pictures(a.dataset), load_performance(a.dataset)
     lower = list(action_units.LOWER_INDEX)
     heard: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     rows, tiles = [], []

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 
@@ -15,7 +16,15 @@ from . import engine_paths
 if TYPE_CHECKING:
     from ..engine.avatar import Avatar
 
-_loaded: dict[tuple[str, int, int], Avatar] = {}
+
+class LoadedAvatar(NamedTuple):
+    """An avatar in memory, and the SHA-256 of the file that it came from."""
+
+    avatar: Avatar
+    sha256: str
+
+
+_loaded: dict[tuple[str, int, int], LoadedAvatar] = {}
 _loading = threading.Lock()
 MAXIMUM_LOADED = 4
 """Avatars kept in memory; a scene rarely shows more, and a dropped one is read again in a moment."""
@@ -27,7 +36,7 @@ def add(context: bpy.types.Context, avatar_path: str = "", name: str | None = No
     avatar_path: an .hmt file, or empty for the bundled avatar. Raises AvatarError when it cannot be read.
     """
     path = Path(bpy.path.abspath(avatar_path)) if avatar_path else engine_paths.BUNDLED_AVATAR
-    avatar = load(path)
+    avatar = load(path).avatar
     avatar_object = bpy.data.objects.new(name or avatar.header.get("name") or path.stem, None)
     avatar_object.empty_display_type = "PLAIN_AXES"
     avatar_object.empty_display_size = 0.15  # about the radius of a head, in metres
@@ -53,7 +62,7 @@ def file_of(avatar_object: bpy.types.Object) -> Path:
     return Path(bpy.path.abspath(path, library=avatar_object.library))
 
 
-def load(path: Path) -> Avatar:
+def load(path: Path) -> LoadedAvatar:
     """Read an avatar file, or return the one already in memory if the file has not changed. Any thread.
 
     Raises AvatarError, with a sentence, when the file is missing, damaged or of another version.
@@ -63,7 +72,7 @@ def load(path: Path) -> Avatar:
     key = _key(path)
     with _loading:
         if key not in _loaded:
-            avatar = load_avatar(path)
+            avatar = LoadedAvatar(load_avatar(path), hashlib.sha256(path.read_bytes()).hexdigest())
             while len(_loaded) >= MAXIMUM_LOADED:
                 del _loaded[next(iter(_loaded))]
             _loaded[key] = avatar
@@ -73,18 +82,10 @@ def load(path: Path) -> Avatar:
 def loaded_header(avatar_object: bpy.types.Object) -> dict | None:
     """Return the avatar's header if the file was read already. Never reads, so that panels may ask."""
     try:
-        avatar = _loaded.get(_key(file_of(avatar_object)))
+        loaded = _loaded.get(_key(file_of(avatar_object)))
     except AvatarError:
         return None
-    return avatar.header if avatar is not None else None
-
-
-def fingerprint(path: Path) -> str:
-    """Return what tells one version of an avatar file from another, for deciding whether a frame is up to date."""
-    name, _modified, size = _key(path)
-    from ..engine.avatar import avatar_sha256
-
-    return f"{Path(name).name}:{size}:{avatar_sha256(path)}"
+    return loaded.avatar.header if loaded is not None else None
 
 
 def forget_loaded() -> None:
@@ -101,6 +102,11 @@ def _key(path: Path) -> tuple[str, int, int]:
             raise AvatarError("The bundled avatar is not in the extension's folder; install HM-Talker again.") from None
         raise AvatarError(f"The avatar file {path} is not there; choose the .hmt file again.") from None
     return str(path), status.st_mtime_ns, status.st_size
+
+
+def exist() -> bool:
+    """Say whether there is any avatar in any scene."""
+    return any(candidate.hmtalker.is_avatar and candidate.users_scene for candidate in bpy.data.objects)
 
 
 def avatars_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
@@ -126,7 +132,7 @@ def no_speaker_reason(context: bpy.types.Context, scene: bpy.types.Scene) -> str
     """Say why there is nobody to speak, or return an empty string when there is."""
     if speaker(context, scene) is not None:
         return ""
-    if any(candidate.hmtalker.is_avatar and candidate.users_scene for candidate in bpy.data.objects):
+    if exist():
         return "No avatar is selected; choose which avatar speaks in the HM-Talker panel"
     return "There is no avatar yet; add one with Add > Talking Avatar"
 

@@ -28,7 +28,7 @@ def of_object(avatar_object: bpy.types.Object) -> MotionState:
     values = avatar_object.hmtalker
     units = np.array([getattr(values, code) for code in action_units.CODES], np.float32)
     take = takes.by_number(avatar_object, values.take_number) if values.take_number > 0 else None
-    implicit = take.sample_implicit(values.speech_time) if take is not None else None
+    implicit = takes.implicit_at(take, values.speech_time) if take is not None else None
     head = HeadPose(rotation=tuple(values.head_rotation), translation=tuple(values.head_translation))
     return MotionState(
         action_units=np.clip(units, 0.0, action_units.MAXIMUM),

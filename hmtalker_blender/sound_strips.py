@@ -24,6 +24,9 @@ from .animation import frames_per_second
 RATE = 16000
 """Samples per second that the speech encoder hears."""
 
+RESAMPLE_MEDIUM = 2
+"""Audaspace's medium quality, the one that Blender's own mixdown uses."""
+
 
 @dataclass(frozen=True)
 class StripAudio:
@@ -49,12 +52,17 @@ def active(scene: bpy.types.Scene) -> bpy.types.SoundStrip | None:
     return sounds[0] if len(sounds) == 1 else None
 
 
+def exist(scene: bpy.types.Scene) -> bool:
+    """Say whether the scene's Sequencer holds any sound strip."""
+    editor = scene.sequence_editor
+    return editor is not None and any(strip.type == "SOUND" for strip in editor.strips_all)
+
+
 def no_strip_reason(scene: bpy.types.Scene) -> str:
     """Say why no sound strip can be used, or return an empty string when one can."""
     if active(scene) is not None:
         return ""
-    editor = scene.sequence_editor
-    if editor is None or all(strip.type != "SOUND" for strip in editor.strips_all):
+    if not exist(scene):
         return "There is no sound strip in the Sequencer; add one or use the speech sample"
     return "Select the sound strip to be spoken in the Sequencer"
 
@@ -142,18 +150,21 @@ def _decode(path: Path, name: str, skip: float, length: int) -> np.ndarray:
     """Return float32 [length], from `skip` seconds into the file; before its beginning and after its end there is silence."""
     import aud
 
+    begin = max(skip, 0.0)
     try:
-        decoded = aud.Sound(str(path)).rechannel(1).resample(RATE, 2).data()
+        sound = aud.Sound(str(path))
+        # Through a cache: in 4.5 an error inside `data` ends the process, while one inside `cache` is raised
+        decoded = sound.rechannel(1).resample(RATE, RESAMPLE_MEDIUM).limit(begin, begin + length / RATE).cache().data()
+        empty = len(decoded) == 0 and sound.length <= 0
     except aud.error:
         raise AudioError(f'The sound of the strip "{name}" cannot be read: {path.name} is not audio that Blender knows.') from None
     samples = np.asarray(decoded, np.float32).reshape(-1)
-    if len(samples) == 0:
+    if empty:
         raise AudioError(f'The sound of the strip "{name}" is empty: {path.name} holds no audio.')
-    first = round(skip * RATE)
     played = np.zeros(length, np.float32)
-    source = samples[max(first, 0) : max(first + length, 0)]
-    offset = max(-first, 0)
-    played[offset : offset + len(source)] = source[: max(length - offset, 0)]
+    late = min(round(max(-skip, 0.0) * RATE), length)
+    heard = samples[: length - late]
+    played[late : late + len(heard)] = heard
     return played
 
 

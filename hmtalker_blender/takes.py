@@ -55,6 +55,11 @@ def by_number(avatar_object: bpy.types.Object, number: int) -> Take | None:
     return None
 
 
+def implicit_at(take: Take, seconds: float) -> np.ndarray | None:
+    """Return float32 [32], the implicit speech condition at a moment of a take, or None outside of the take."""
+    return take.sample_implicit(seconds) if 0.0 <= seconds < take.frames / take.fps else None
+
+
 def forget_decoded() -> None:
     """Drop decoded takes; they are decoded again when needed."""
     _decoded.clear()

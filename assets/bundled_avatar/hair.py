@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from makehuman import Mesh
+
 # All in MakeHuman decimetres. The skull is taken as an upright elliptic cylinder; only angles about it are changed.
 _CENTRE_Z, _HALF_WIDTH, _HALF_DEPTH = 0.45, 0.93, 1.10
 _HEIGHTS = np.array([5.60, 6.03, 6.40, 6.71, 6.85, 7.00, 7.20, 7.40, 7.60])
@@ -14,8 +16,12 @@ _NAPE_ANGLE = -1.9
 _PARTING_X = 0.30
 
 
-def comb_fringe_aside(points: np.ndarray) -> np.ndarray:
-    """Hair vertices [N, 3] (MakeHuman space, fitted) with the fringe swept to the person's right temple."""
+def comb_fringe_aside(mesh: Mesh) -> Mesh:
+    """Fitted hair (MakeHuman space) with the fringe swept to the person's right temple.
+
+    Strands turn about the skull's axis until the inner edge of the fringe lies along `_EDGE_AFTER`.
+    """
+    points = mesh.vertices
     u = points[:, 0] / _HALF_WIDTH
     v = (points[:, 2] - _CENTRE_Z) / _HALF_DEPTH
     angle, radius = np.arctan2(u, v), np.hypot(u, v)
@@ -27,9 +33,9 @@ def comb_fringe_aside(points: np.ndarray) -> np.ndarray:
         _NAPE_ANGLE + (angle - _NAPE_ANGLE) * squeeze,
         after + 0.3 * (angle - before),
     )
-    fringe = (angle > _NAPE_ANGLE) & (points[:, 0] < _PARTING_X)
+    fringe = (angle > _NAPE_ANGLE) & (angle < np.pi / 2) & (points[:, 0] < _PARTING_X)
     angle = np.where(fringe, combed, angle)
     out = points.copy()
     out[:, 0] = radius * np.sin(angle) * _HALF_WIDTH
     out[:, 2] = radius * np.cos(angle) * _HALF_DEPTH + _CENTRE_Z
-    return out
+    return Mesh(out, mesh.uvs, mesh.faces)

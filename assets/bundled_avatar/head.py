@@ -9,11 +9,12 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from mathutils import Matrix, Vector
+
 from hair import comb_fringe_aside
 from identity import Identity
 from makehuman import Face, Fitting, Mesh, read_obj, read_target, to_blender
 from materials import FACE_ATTRIBUTE, build_materials, image_pixels
-from mathutils import Matrix, Vector
 
 HEAD_ATTRIBUTE = "head_weight"
 """Point attribute of every part: how much of the head pose a point follows (linear blend skinning)."""
@@ -316,8 +317,9 @@ def _rigid(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def _build_hair(maker: _PartMaker, folder: Path, materials: dict) -> bpy.types.Object:
     _, mesh = maker.fitted(folder)
-    points = comb_fringe_aside(mesh.vertices) if folder.name == "bob02" else mesh.vertices
-    return maker.make("hair", Mesh(points, mesh.uvs, mesh.faces), [materials["hair"]], None, 1)
+    if folder.name == "bob02":
+        mesh = comb_fringe_aside(mesh)
+    return maker.make("hair", mesh, [materials["hair"]], None, 1)
 
 
 def _build_cloth(maker: _PartMaker, folder: Path, materials: dict) -> bpy.types.Object:

@@ -56,5 +56,6 @@ BUNDLED = Identity(
         "asym/asym-nose-3-r": 0.05,
     },
     rest={"mouthSmileLeft": 0.16, "mouthSmileRight": 0.14},
-    hair_tint=(0.42, 0.24, 0.14),
+    hair_tint=(0.36, 0.21, 0.13),
+    skin_saturation=0.90,
 )

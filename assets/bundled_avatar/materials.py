@@ -83,7 +83,7 @@ def build_materials(assets: Path, identity: Identity) -> dict[str, bpy.types.Mat
         "tongue": _tongue(load_image(assets / "tongue" / "tongue01" / "tongue01_diffuse.png")),
         "eye": _eye(load_image(assets / "eyes" / "materials" / f"{identity.eye}.png")),
         "cornea": _cornea(),
-        "hair": _card("hair", hair, HAIR, identity.hair_tint, roughness=0.42, specular=0.25),
+        "hair": _card("hair", hair, HAIR, identity.hair_tint, roughness=0.48, specular=0.18),
         "brow": _card("brow", brow, FACE, identity.brow_tint, roughness=0.7, specular=0.1, opacity=identity.brow_opacity),
         "lash": _card("lash", lash, FACE, (0.15, 0.1, 0.08), roughness=0.7, specular=0.1, opacity=0.9),
         "cloth": _cloth(assets / "clothes" / identity.cloth, identity),

@@ -3,22 +3,25 @@
 
 The intensities are controls calibrated on one speaker, not certified FACS scores: the speaker's strongest speech
 opening (99th percentile) becomes AU25 3.3 and AU26 2.5, so that 5 stays free for shouting. MediaPipe's cheekSquint,
-noseSneer, mouthFrown and mouthStretch scores are nearly constant, so AU06, AU15 and AU20 come from geometry and AU09 is 0.
+noseSneer, mouthFrown and mouthStretch scores are nearly constant, so AU06, AU15 and AU20 come from geometry and AU09
+is 0.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from facial_measurements import head_landmarks, measure, pitch_yaw_roll, rotations
 from scipy.signal import savgol_filter
+
+from facial_measurements import head_landmarks, measure, pitch_yaw_roll, rotations
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from engine.action_units import CODES  # noqa: E402
+from engine.action_units import CODES
 
 TARGETS = ("AU25 lip gap", "AU26 jaw", "AU12/20 width", "pucker", "AU10 upper lip", "AU17 chin", "press/roll")
 
@@ -84,7 +87,9 @@ class Performance:
         return "\n".join(rows)
 
 
-def per_clip(values: np.ndarray, clip_index: np.ndarray, function) -> np.ndarray:  # noqa: ANN001
+def per_clip(
+    values: np.ndarray, clip_index: np.ndarray, function: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
     """Apply ``function`` ([n, ...] -> [n, ...]) to each clip on its own."""
     result = np.empty_like(values, dtype=float)
     for clip in np.unique(clip_index):
@@ -94,7 +99,12 @@ def per_clip(values: np.ndarray, clip_index: np.ndarray, function) -> np.ndarray
 
 def smooth(values: np.ndarray, clip_index: np.ndarray, window: int = 5) -> np.ndarray:
     """Savitzky-Golay, quadratic, inside each clip."""
-    return per_clip(values, clip_index, lambda part: savgol_filter(part, min(window, len(part) // 2 * 2 - 1), 2, axis=0))
+
+
+    def filtered(part: np.ndarray) -> np.ndarray:
+        return savgol_filter(part, min(window, (len(part) - 1) // 2 * 2 + 1), 2, axis=0)
+
+    return per_clip(values, clip_index, filtered)
 
 
 def at_rest(speech: np.ndarray, gap: np.ndarray, clip_index: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+
 from exr import encode_srgb, read_exr, write_png
 from head import Head, build_head
 from identity import BUNDLED
@@ -47,6 +48,7 @@ def main() -> None:
     print(f"{len(todo)} frames to render", flush=True)
     start, start_cpu = time.monotonic(), time.process_time()
     for count, i in enumerate(todo, 1):
+        bpy.context.scene.frame_set(i)  # the noise is seeded by the frame number
         head.pose(dict(zip(names, arkit[i].tolist(), strict=True)), poses[i])
         _render(options.out, i)
         each = (time.monotonic() - start) / count
@@ -79,7 +81,6 @@ def _done(out: Path, i: int) -> bool:
 
 def _render(out: Path, i: int) -> None:
     scene = bpy.context.scene
-    scene.cycles.seed = i  # fresh noise in every frame: a training that sees many frames averages it away
     exr = out / f"_render.{os.getpid()}.exr"
     scene.render.filepath = str(exr.resolve())
     bpy.ops.render.render(write_still=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from mathutils import Vector
+
 from head import CANONICAL_TO_BLENDER, Head
 from materials import LABEL_PASS
-from mathutils import Vector
 
 FIELD_OF_VIEW = 20.0
 """Degrees, horizontal."""
@@ -87,6 +88,7 @@ def _configure_render(scene: bpy.types.Scene, size: int, samples: int, threads: 
     cycles = scene.cycles
     cycles.device, cycles.samples = "CPU", samples
     cycles.use_adaptive_sampling = False
+    cycles.use_animated_seed = True  # a training that sees many frames averages fresh noise away
     cycles.use_denoising = True
     cycles.denoiser, cycles.denoising_input_passes = "OPENIMAGEDENOISE", "RGB_ALBEDO_NORMAL"
     cycles.denoising_prefilter, cycles.denoising_quality = "FAST", "HIGH"

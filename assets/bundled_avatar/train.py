@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the bundled avatar from its dataset folder.
 
-    python train.py --dataset DATASET --work DIR --encoder whisper.onnx --out ../bundled_avatar.hmt [--stages SFMJ]
+    python train.py --dataset DATASET --work DIR --encoder whisper.onnx --out ../bundled_avatar.hmt [--stages ASFMJ]
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from au_to_arkit import to_arkit  # noqa: E402
+from au_to_arkit import to_arkit
 
-from hmtalker.avatar import save_avatar  # noqa: E402
-from hmtalker.motion.model import MotionConfig  # noqa: E402
-from hmtalker.training import surface as regions  # noqa: E402
-from hmtalker.training.dataset import Dataset, load_camera, load_performance, load_pictures  # noqa: E402
-from hmtalker.training.export import build_avatar  # noqa: E402
-from hmtalker.training.presets import PRESETS  # noqa: E402
-from hmtalker.training.speech_stage import SurfaceMotion  # noqa: E402
-from hmtalker.training.surface import Surface  # noqa: E402
-from hmtalker.training.trainer import Trainer  # noqa: E402
+from hmtalker.avatar import save_avatar
+from hmtalker.motion.model import MotionConfig
+from hmtalker.training import surface as regions
+from hmtalker.training.dataset import Dataset, load_camera, load_performance, load_pictures
+from hmtalker.training.export import build_avatar
+from hmtalker.training.presets import PRESETS
+from hmtalker.training.motion_stage import SurfaceMotion
+from hmtalker.training.surface import Surface
+from hmtalker.training.trainer import Trainer
 
 ATTRIBUTION = (
     "Head: MakeHuman base mesh, textures and ARKit face units (CC0 1.0). Performance: captured from speaker s1 of the GRID "
@@ -47,11 +47,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="finished stages are kept here")
     parser.add_argument("--encoder", type=Path, required=True, help="the speech encoder the dataset was encoded with")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--stages", default="SFMJ")
+    parser.add_argument("--stages", default="ASFMJ")
     parser.add_argument("--preset", default="editable", choices=sorted(PRESETS))
     parser.add_argument("--limit", type=int, help="use at most so many pictures")
     parser.add_argument("--threads", type=int, default=2)
-    for name in ("speech", "face", "mouth", "joint"):
+    for name in ("speech", "motion", "face", "mouth", "joint"):
         parser.add_argument(f"--{name}-iterations", type=int)
     a = parser.parse_args()
 
@@ -66,10 +66,10 @@ def main() -> None:
     camera, pivot = load_camera(a.dataset / "camera.json")
     needs_pictures = bool(set(a.stages) & set("FMJ"))
     dataset = Dataset(
-        camera, pivot, load_performance(a.dataset, None), load_pictures(a.dataset, a.limit) if needs_pictures else None
+        camera, pivot, load_performance(a.dataset), load_pictures(a.dataset, a.limit) if needs_pictures else None
     )
     preset = PRESETS[a.preset]
-    for name in ("speech", "face", "mouth"):
+    for name in ("speech", "motion", "face", "mouth"):
         if (count := getattr(a, f"{name}_iterations")) is not None:
             preset = replace(preset, **{name: replace(getattr(preset, name), iterations=count)})
     if a.joint_iterations is not None:

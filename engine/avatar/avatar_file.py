@@ -132,6 +132,9 @@ def _reading(path: Path, read: Callable[[BinaryIO], T]) -> T:
     """Run `read` on the open file; every way in which that can fail becomes one sentence."""
     again = "get the file again from where it came"
     try:
+        # Before opening: opening a named pipe would wait for ever.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise container.MalformedError("it is not an ordinary file")
         with path.open("rb", buffering=0) as file:
             return read(file)  # type: ignore[arg-type]
     except FileNotFoundError as error:
@@ -142,7 +145,7 @@ def _reading(path: Path, read: Callable[[BinaryIO], T]) -> T:
         raise AvatarError(f"{path.name} is not an avatar but {error}; choose an avatar file (.hmt).") from error
     except NewerVersionError as error:
         raise AvatarError(
-            f"{path.name} was made by a newer HM-Talker (file {error}; this one reads up to {VERSION}); update HM-Talker."
+            f"{path.name} was made by a newer HM-Talker ({error}, this one reads {VERSION}); update HM-Talker."
         ) from error
     except container.MalformedError as error:
         raise AvatarError(f"{path.name} is not a sound avatar file: {error}; {again}.") from error
@@ -197,7 +200,7 @@ def _check_values(name: str, array: np.ndarray) -> None:
         raise container.MalformedError(f"{name} holds values that are not finite")
     if name.endswith(".head_weights") and array.size and (array.min() < 0 or array.max() > 1):
         raise container.MalformedError(f"{name} holds values outside 0..1")
-    if name.endswith((".half_extent")) and (array <= 0).any():
+    if name.endswith(".half_extent") and (array <= 0).any():
         raise container.MalformedError(f"{name} holds values that are not positive")
 
 

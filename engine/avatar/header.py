@@ -52,7 +52,7 @@ def _text(value: Any) -> bool:
 
 
 def _name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value.strip()) and len(value) <= 200
+    return isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 200
 
 
 def _number(value: Any) -> bool:

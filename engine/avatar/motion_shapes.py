@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from ..action_units import LOWER, UPPER
 from ..motion.config import CONDITION, OFFSETS, PLANES, GridShape, MotionConfig
 
@@ -61,7 +63,7 @@ def _speech(features: int, projection: int) -> Shapes:
         before = after
     shapes |= _linear("speech.audio_net.hidden", before, 64)
     shapes |= _linear("speech.audio_net.output", 64, CONDITION)
-    for layer, (before, after) in enumerate(zip(ATTENTION_CHANNELS[:-1], ATTENTION_CHANNELS[1:], strict=True)):
+    for layer, (before, after) in enumerate(itertools.pairwise(ATTENTION_CHANNELS)):
         shapes[f"speech.attention.convolutions.{layer}.weight"] = (after, before, 3)
         shapes[f"speech.attention.convolutions.{layer}.bias"] = (after,)
     return shapes | _linear("speech.attention.output", CONTEXT, CONTEXT)

@@ -3,24 +3,26 @@
 
 The layout: 8 bytes, little-endian length n of the header; n bytes of JSON, name -> {dtype, shape, data_offsets}, plus
 ``__metadata__`` of strings; then the data, without gaps (https://github.com/huggingface/safetensors, "Format").
-Stricter than the format itself: duplicate keys, NaN, unknown fields, empty dimensions' gaps and oversized claims are
+Stricter than the format itself: duplicate keys, NaN, unknown fields, gaps and oversized claims are
 refused. No code is ever executed from a file.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from ..atomic_file import write_atomically
 
 MAX_FILE = 1 << 30
 MAX_HEADER = 16 << 20
@@ -109,9 +111,7 @@ def parse_json(text: bytes) -> Any:
         return value
 
     try:
-        return json.loads(
-            text.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant, parse_float=number
-        )
+        return json.loads(text.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
     except MalformedError:
         raise
     except RecursionError as error:
@@ -121,7 +121,7 @@ def parse_json(text: bytes) -> Any:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Read and check the header of an open file. Raises MalformedError, or OtherFormatError for a known other format."""
+    """Read and check the header of an open file. Raises MalformedError, OtherFormatError."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise MalformedError("it is not an ordinary file")
@@ -167,7 +167,8 @@ def _entries(data: dict[str, Any], begin: int, size: int) -> dict[str, Entry]:
     place = begin
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].size)):
         if entry.start != place:
-            raise MalformedError(f"the data of {name} {'overlaps other data' if entry.start < place else 'leaves a gap'}")
+            wrong = "overlaps other data" if entry.start < place else "leaves a gap"
+            raise MalformedError(f"the data of {name} {wrong}")
         place += entry.size
     if place != size:
         raise MalformedError("it holds more data than its header describes")
@@ -199,7 +200,7 @@ def _whole_numbers(values: Any) -> bool:
 
 
 def read_array(file: BinaryIO, entry: Entry) -> np.ndarray:
-    """One tensor of a file whose header was read, in its stored type. Raises MalformedError when the data is not there."""
+    """One tensor of a file whose header was read, in its stored type. Raises MalformedError."""
     array = np.empty(entry.shape, entry.dtype)
     file.seek(entry.start)
     if entry.size and file.readinto(array.reshape(-1).view(np.uint8)) != entry.size:  # type: ignore[attr-defined]
@@ -231,17 +232,4 @@ def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Ma
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER or len(names) > MAX_TENSORS or 8 + len(text) + offset > MAX_FILE:
         raise ValueError("the avatar is too large for its file format")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(len(text).to_bytes(8, "little"))
-            file.write(text)
-            for array in stored:
-                file.write(array.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, itertools.chain([len(text).to_bytes(8, "little"), text], map(np.ndarray.tobytes, stored)))

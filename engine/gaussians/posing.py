@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..head_pose import HeadPose
+from ..rasterize import Splats
 from . import sh as spherical_harmonics
 from .gaussian_set import GaussianSet
 
 if TYPE_CHECKING:
-    from ..rasterize import Splats
+    from concurrent.futures import ThreadPoolExecutor
 
 CHUNK = 2048
 """Gaussians that are not worth a thread of their own."""
@@ -33,11 +32,10 @@ def pose_reference(
     """Posed Gaussians in the world, in float64 inside (arXiv 2508.10566, Eq (1): theta + delta).
 
     offsets: [N,10] d_mu in metres, d_q, d_s, added before any activation; [N,3] d_mu alone; None: canonical.
-    pivot, camera_position: [3] metres. A Gaussian of head weight w goes to (1-w) x + w (R (x - pivot) + pivot + t), its
-    quaternion is led by the normalised lerp of identity and R's; its colour is seen from the camera as the head sees it.
+    pivot, camera_position: [3] metres. A Gaussian of head weight w goes to (1-w) x + w (R (x - pivot) + pivot + t); its
+    quaternion is turned by the normalised lerp of identity and R's; its colour is seen from where the head sees the
+    camera.
     """
-    from ..rasterize import Splats
-
     arrays = {name: array.astype(np.float64) for name, array in gaussians.arrays().items()}
     means, quaternions, raw_scales = arrays["means"], arrays["quaternions"], arrays["raw_scales"]
     if offsets is not None:
@@ -65,25 +63,21 @@ def pose_reference(
 
 
 class Poser:
-    """Poses one Gaussian set, frame after frame, on `threads` threads; keeps what no motion changes.
+    """Poses one Gaussian set, frame after frame; keeps what no motion changes. Calls may overlap."""
 
-    Safe to call from several threads at once.
-    """
-
-    def __init__(self, gaussians: GaussianSet, threads: int | None = None) -> None:
+    def __init__(self, gaussians: GaussianSet, threads: int = 1, executor: ThreadPoolExecutor | None = None) -> None:
+        """threads: how many share the work, the caller among them; more than one needs an executor."""
         self.gaussians = gaussians
-        self.threads = max(1, threads or 2)
+        self.threads = max(1, threads) if executor is not None else 1
+        self._executor = executor
         self._opacities = _sigmoid(gaussians.raw_opacities.astype(np.float64)).astype(np.float32)
         self._sh = np.ascontiguousarray(gaussians.sh.reshape(gaussians.count, -1))
         self._none = np.zeros((gaussians.count, 3), np.float32)
-        self._pool: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
 
     def pose(
         self, offsets: np.ndarray | None, head: HeadPose, pivot: np.ndarray, camera_position: np.ndarray
     ) -> Splats:
         """As :func:`pose_reference`, in float32."""
-        from ..rasterize import Splats
         from .posing_kernel import pose_rows
 
         gaussians, count = self.gaussians, self.gaussians.count
@@ -129,28 +123,13 @@ class Poser:
 
         parts = min(self.threads, max(1, count // CHUNK))
         edges = [count * part // parts for part in range(parts + 1)]
-        if parts == 1:
-            run(0, count)
-        else:
-            pool = self._threads()
-            rest = [pool.submit(run, edges[part], edges[part + 1]) for part in range(1, parts)]
-            run(edges[0], edges[1])
-            for future in rest:
-                future.result()
+        rest = []
+        if self._executor is not None:
+            rest = [self._executor.submit(run, edges[part], edges[part + 1]) for part in range(1, parts)]
+        run(edges[0], edges[1])
+        for future in rest:
+            future.result()
         return Splats(means=means, quaternions=quaternions, scales=scales, opacities=self._opacities, colors=colors)
-
-    def close(self) -> None:
-        """Stop the threads; they start again when needed."""
-        with self._lock:
-            if self._pool is not None:
-                self._pool.shutdown(wait=True)
-                self._pool = None
-
-    def _threads(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="hmtalker-pose")
-            return self._pool
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..action_units import MAXIMUM
 from .config import CONDITION, LOWER_CHANNELS
 
+
 class AUEncoder(nn.Module):
     """Eq (5): c^e = MLP(A) concatenated with A. Bias-free, so that a neutral face (A = 0) gives exactly zero."""
 

@@ -29,6 +29,8 @@ class RegionAttention(nn.Module):
 class _Field(nn.Module):
     """What both fields share: a tri-plane encoding and a bias-free three-layer network that starts at zero."""
 
+    output_scale: Tensor
+
     def __init__(
         self, shape: GridShape, center: Vector3, half_extent: Vector3, condition: int, hidden: int, outputs: int
     ) -> None:
@@ -44,6 +46,12 @@ class _Field(nn.Module):
     def encode(self, means: Tensor) -> Tensor:
         """Positions [N,3] -> [N,36]; an encoding [N,36] is returned as it is."""
         return self.encoding(means) if means.shape[-1] == 3 else means
+
+    def _first_layer(self) -> tuple[Tensor, Tensor]:
+        """The first layer's weights on the encoding and on the condition."""
+        layer = self.deformation[0]
+        assert isinstance(layer, nn.Linear)
+        return layer.weight[:, : self.encoding.shape.features], layer.weight[:, self.encoding.shape.features :]
 
     def _rest(self, first: Tensor) -> Tensor:
         return self.deformation[2](F.relu(self.deformation[1](F.relu(first))))
@@ -71,11 +79,10 @@ class FaceField(_Field):
         encoding = self.encode(means)
         attention = torch.cat([self.upper_attention(encoding), self.lower_attention(encoding)], dim=-1)  # [N,64]
         condition = torch.cat([upper, lower], dim=-1)  # [...,64]
-        weight = self.deformation[0].weight
-        features = encoding.shape[-1]
+        by_position, by_condition = self._first_layer()
         # (c * a) W^T = a (W diag(c))^T: the batch meets the small matrix, never the [N,64] attention.
-        conditioned = weight[:, features:] * condition.unsqueeze(-2)  # [...,64,64]
-        first = F.linear(encoding, weight[:, :features]) + torch.matmul(attention, conditioned.transpose(-1, -2))
+        conditioned = by_condition * condition.unsqueeze(-2)  # [...,64,64]
+        first = F.linear(encoding, by_position) + torch.matmul(attention, conditioned.transpose(-1, -2))
         return self._rest(first) * self.output_scale
 
 
@@ -90,8 +97,7 @@ class MouthField(_Field):
     def forward(self, means: Tensor, condition: Tensor) -> Tensor:
         """means [N,3] or encoding [N,36]; condition [32] or [B,32] -> d_mu [N,3] or [B,N,3], metres."""
         encoding = self.encode(means)
-        weight = self.deformation[0].weight
-        features = encoding.shape[-1]
-        constant = F.linear(condition, weight[:, features:])  # [...,32]
-        first = F.linear(encoding, weight[:, :features]) + constant.unsqueeze(-2)
+        by_position, by_condition = self._first_layer()
+        constant = F.linear(condition, by_condition)  # [...,32]
+        first = F.linear(encoding, by_position) + constant.unsqueeze(-2)
         return self._rest(first) * self.output_scale

@@ -107,10 +107,10 @@ class SpeechPath(nn.Module):
         neighbours, where = np.unique(context, return_inverse=True)
         steps = table.steps[neighbours].copy()
         steps[neighbours == OUTSIDE] = OUTSIDE  # a frame beyond the ends hears nothing at all
-        heard_steps, step_of = np.unique(steps, return_inverse=True)
-        projected = self.projection(encoded[torch.from_numpy(np.maximum(heard_steps, 0)).to(encoded.device)])
-        silent = torch.from_numpy(heard_steps == OUTSIDE).to(encoded.device)
-        projected = projected.masked_fill(silent.unsqueeze(1), 0.0)
+        heard_steps, step_of = np.unique(steps, return_inverse=True)  # OUTSIDE, the smallest, comes first if at all
+        inside = torch.from_numpy(heard_steps[heard_steps != OUTSIDE]).to(encoded.device)
+        projected = self.projection(encoded[inside])
+        projected = F.pad(projected, (0, 0, len(heard_steps) - len(inside), 0))
         windows = projected[torch.from_numpy(step_of.reshape(-1)).to(encoded.device)]
         heard = self.audio_net(windows.reshape(len(neighbours), WINDOW, -1))
         around = heard[torch.from_numpy(where.reshape(-1)).to(encoded.device)]

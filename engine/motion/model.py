@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The motion model for training: speech features and Action Units to offsets of both Gaussian sets (arXiv 2508.10566)."""
+"""The motion model for training: speech features and Action Units to offsets of both sets (arXiv 2508.10566)."""
 
 from __future__ import annotations
 

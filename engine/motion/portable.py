@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The motion model without torch: what runs inside the host program. Same weights and same numbers as model.MotionModel.
+"""The motion model without torch: what runs inside the host program, from the same weights, to the same numbers.
 
 Deterministic: each block of Gaussians is computed by one thread in one order, so the thread count changes nothing.
 """
@@ -49,7 +49,9 @@ class PortableMotion:
             self.speech = PortableSpeech(self._w)
             self._fold_face(np.asarray(face_means, np.float32))
             self._fold_mouth(np.asarray(mouth_means, np.float32))
-            conditions(self._w, self.config, MotionState.rest())
+            for condition in self.conditions(MotionState.rest()):
+                if condition.shape != (CONDITION,):
+                    raise ValueError(f"a condition is {condition.shape}, expected ({CONDITION},)")
             self.implicit(np.zeros((1, self.config.feature_dimension), np.float32), frames=1)
         except (KeyError, ValueError, IndexError) as error:
             raise AvatarError(f"The avatar's motion weights do not fit its motion settings ({error}).") from error
@@ -60,12 +62,12 @@ class PortableMotion:
     def implicit(self, encoded: np.ndarray, fps: float = 25.0, frames: int | None = None) -> np.ndarray:
         """Speech encoder output [T50,D] at 50 Hz -> implicit conditions float32 [frames,32] at `fps`.
 
-        frames: None for as many as the speech lasts. An hour takes its features' memory plus about 50 MB.
+        frames: None for as many as the speech lasts. An hour takes about 100 MB beside the features.
         """
         return self.speech.implicit(encoded, fps, frames)
 
     def predicted_action_units(self, implicit: np.ndarray) -> np.ndarray:
-        """Lower-face Action Units that the voice asks for: [T,32] -> float32 [T,9], 0..5, order of action_units.LOWER."""
+        """Lower-face Action Units that the voice asks for: [T,32] -> float32 [T,9], 0..5, as action_units.LOWER."""
         return readable_action_units(explicit_from_audio(self._w, np.asarray(implicit, np.float32)))
 
     def conditions(self, state: MotionState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -102,4 +102,4 @@ def encode_positions(weights: Weights, name: str, shape: GridShape, positions: n
             low = table[corner] * (1 - x) + table[corner + 1] * x
             high = table[corner + side] * (1 - x) + table[corner + side + 1] * x
             features[plane, level] = low * (1 - y) + high * y
-    return np.ascontiguousarray(features.reshape(-1, len(positions)).T) * inside[:, None]
+    return np.ascontiguousarray(features.reshape(shape.features, len(positions)).T) * inside[:, None]

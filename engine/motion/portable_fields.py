@@ -84,9 +84,7 @@ def _dense_strip(rectified: bool) -> Any:
             with cgutils.for_range(builder, args[2], intp=_INT64) as loop:
                 column = builder.gep(weights, [builder.mul(loop.index, _INT64(ROWS))])
                 values = builder.gep(source, [builder.mul(loop.index, _INT64(BLOCK))])
-                lanes = {
-                    lane: _load(builder, builder.gep(values, [_INT64(lane)])) for lane in range(0, STRIP, LANES)
-                }
+                lanes = {lane: _load(builder, builder.gep(values, [_INT64(lane)])) for lane in range(0, STRIP, LANES)}
                 for row in range(ROWS):
                     weight = _splat(builder, builder.load(builder.gep(column, [_INT64(row)])))
                     for lane, value in lanes.items():
@@ -150,7 +148,7 @@ def face_blocks(first, last, constants, w1, w2, w3, scale, out):  # type: ignore
 
 @njit(**_OPTIONS)
 def mouth_blocks(first, last, constants, bias, w2, w3, scale, out):  # type: ignore[no-untyped-def]
-    """As face_blocks. constants f32 [blocks * 32 * 32]; bias f32 [32]: the frame's condition through the first layer."""
+    """As face_blocks. constants f32 [blocks * 32 * 32]; bias f32 [32]: the condition through the first layer."""
     hidden = np.empty(MOUTH_HIDDEN * BLOCK, np.float32)
     second = np.empty(MOUTH_HIDDEN * BLOCK, np.float32)
     result = np.empty((MOUTH_OUTPUTS + ROWS) * BLOCK, np.float32)
@@ -184,3 +182,14 @@ def pack_constants(values: np.ndarray) -> np.ndarray:
     padded = np.zeros((blocks * BLOCK, channels), np.float32)
     padded[:count] = values
     return np.ascontiguousarray(padded.reshape(blocks, BLOCK, channels).transpose(0, 2, 1)).reshape(-1)
+
+
+def warm_up() -> None:
+    """Compile both kernels, or load them from Numba's cache. Seconds the first time on a machine, then a moment."""
+    inputs = np.zeros(FACE_CONSTANTS * BLOCK, np.float32)
+    weights = np.zeros(FACE_HIDDEN * FACE_HIDDEN, np.float32)
+    scale = np.ones(FACE_OUTPUTS, np.float32)
+    face = np.empty((1, FACE_OUTPUTS), np.float32)
+    mouth = np.empty((1, MOUTH_OUTPUTS), np.float32)
+    face_blocks(0, 1, inputs, weights, weights, weights, scale, face)
+    mouth_blocks(0, 1, inputs, inputs[:MOUTH_HIDDEN], weights, weights, scale, mouth)

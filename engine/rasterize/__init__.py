@@ -32,7 +32,7 @@ NAMES = ("cpu", "reference")
 class Splats:
     """N Gaussians ready to draw: posed, activated, colours already evaluated for the viewing direction.
 
-    All arrays are float32 and C-contiguous after :meth:`contiguous`. Splats with a value that is not finite are not
+    All arrays are float32, writeable and C-contiguous after :meth:`contiguous`. Splats with a value that is not finite are not
     drawn.
     """
 
@@ -62,7 +62,7 @@ class Splats:
         shapes = {"means": (n, 3), "quaternions": (n, 4), "scales": (n, 3), "opacities": (n,), "colors": (n, 3)}
         arrays = {}
         for name, shape in shapes.items():
-            array = np.ascontiguousarray(getattr(self, name), dtype=np.float32)
+            array = np.require(getattr(self, name), np.float32, ["C", "W"])
             if array.shape != shape:
                 raise RenderError(f"The splats' {name} have the shape {array.shape} where {shape} is needed.")
             arrays[name] = array

@@ -73,6 +73,11 @@ class _Lanes:
     def neg(self, x: Any) -> Any:
         return self.b.fsub(self.const(-0.0), x)
 
+    def negative(self, x: Any) -> Any:
+        """-abs(x)"""
+        sign = ir.Constant(_IVEC, [ir.Constant(_I32, -(1 << 31))] * LANES)
+        return self.b.bitcast(self.b.or_(self.b.bitcast(x, _IVEC), sign), _VEC)
+
     def minimum(self, x: Any, y: Any) -> Any:
         return self.b.select(self.b.fcmp_ordered("<", x, y), x, y)
 
@@ -123,15 +128,15 @@ def _alpha(lanes: _Lanes, state: Any, values: list[Any]) -> tuple[Any, ...]:
     across = lanes.fma(conic_a, dx, b.fmul(conic_b, dy))
     exponent = lanes.fma(lanes.neg(across), dx, lanes.fma(lanes.neg(b.fmul(conic_c, dy)), dy, log2_opacity))
     t = lanes.load(state)
-    hit = b.and_(
-        b.fcmp_ordered(">=", exponent, lanes.const(LOG2_ALPHA_MIN)), b.fcmp_ordered(">", t, lanes.const(0.0))
-    )
     uncapped = lanes.exp2(exponent)
-    alpha = b.select(hit, lanes.minimum(uncapped, alpha_max), lanes.const(0.0))
+    seen = b.fcmp_ordered(">=", exponent, lanes.const(LOG2_ALPHA_MIN))
+    alpha = b.select(seen, lanes.minimum(uncapped, alpha_max), lanes.const(0.0))
+    # One comparison finds the pixels that stop now and those that have stopped (T < 0): an unfinished pixel has
+    # T > 1e-4. No mask is combined with another, which would cost packing and unpacking on AVX2.
     t_next = b.fmul(t, b.fsub(lanes.const(1.0), alpha))
-    stops = b.and_(hit, b.fcmp_ordered("<=", t_next, lanes.const(TRANSMITTANCE_STOP)))
-    alpha = b.select(stops, lanes.const(0.0), alpha)
-    stored = b.select(stops, lanes.neg(t), t_next)
+    stopped = b.fcmp_ordered("<=", t_next, lanes.const(TRANSMITTANCE_STOP))
+    alpha = b.select(stopped, lanes.const(0.0), alpha)
+    stored = b.select(stopped, lanes.negative(t), t_next)
     return dx, dy, t, uncapped, alpha, b.fsub(lanes.const(1.0), alpha), b.fmul(alpha, t), stored
 
 
@@ -141,7 +146,7 @@ def _forward(context: Any, builder: Any, sig: Any, args: Any, channels: int) -> 
     values = [lanes.splat(x) for x in args[2:]]
     *_, weight, stored = _alpha(lanes, state, values[:7])
     lanes.store(stored, state)
-    # A stopped pixel has T < 0 and alpha = 0: its weight is -0, which adds nothing.
+    # A stopped pixel has T < 0 and alpha 0: its weight is -0, which adds nothing.
     for k in range(channels):
         place = lanes.at(state, (k + 1) * LANES)
         lanes.store(lanes.fma(weight, values[7 + k], lanes.load(place)), place)

@@ -3,7 +3,8 @@
 
 Source weights: a CTranslate2 ``model.bin`` (binary version 6, ``WhisperSpec``). Kept: the two convolutions, the position
 table and the first three encoder blocks; their outputs are concatenated, because the middle layers predict lip shape best
-and generalise best to people the avatar was not trained on.
+and generalise best to people the avatar was not trained on. What they say about the place in the window rather than about the
+speech is subtracted, as measured with a sample of speech (``position_response``).
 
 The graph (ONNX opset 17, computes in float32; weights rest as float16 behind ``Cast`` nodes to halve the file):
 
@@ -11,11 +12,11 @@ The graph (ONNX opset 17, computes in float32; weights rest as float16 behind ``
 * ``position``  int64 []                 first row of the position table to use, 0 <= position <= 1500 - T/2
 * ``features``  float32 [1, T/2, 3 * C]  blocks 1 | 2 | 3 at 50 steps/s (C = 384 for tiny.en)
 
-The same weights always give the same bytes, so the file's sha256 can name the encoder.
+The same inputs always give the same bytes, so the file's sha256 can name the encoder.
 
     python -m hmtalker.speech.convert_whisper --out assets/fetched/whisper_tiny_en_l123.onnx
 
-Needs the ``onnx`` package; nothing else in the engine does.
+Takes about a minute, and the packages ``onnx``, ``scipy`` and ``soundfile``.
 """
 
 from __future__ import annotations
@@ -33,11 +34,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import HMTalkerError
+from ..pretrained import fetch
+from .audio_file import load_audio
+from .log_mel import HOP, log_mel
+from .loudness import speech_gain
+from .position_response import EPSILON, position_response
 
 BLOCKS = 3
 OPSET = 17
 IR_VERSION = 8
-EPSILON = 1e-5
 
 # CTranslate2 4.x, include/ctranslate2/types.h: enum class DataType
 _DATA_TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
@@ -135,12 +140,28 @@ class _Graph:
         return str(self.op("Mul", self.op("Mul", x, inner), "half"))
 
 
-def build_model(weights: Mapping[str, np.ndarray], blocks: int = BLOCKS) -> Any:
-    """The ``onnx.ModelProto`` of the first `blocks` encoder blocks. `weights` as from :func:`read_ctranslate2`."""
+def encoder_weights(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The encoder's part of what :func:`read_ctranslate2` returns, names without the ``encoder/`` in front."""
+    return {name[len("encoder/") :]: w for name, w in weights.items() if name.startswith("encoder/")}
+
+
+def speech_probes(samples: np.ndarray, rows: int) -> list[np.ndarray]:
+    """The whole windows that 16 kHz `samples` fill, as float64 log-mels [80, 2 * rows] for ``position_response``."""
+    samples = np.asarray(samples, np.float64)
+    samples = samples * speech_gain(samples)
+    size = 2 * rows * HOP
+    return [log_mel(samples[i : i + size]) for i in range(0, len(samples) - size + 1, size)]
+
+
+def build_model(
+    encoder: Mapping[str, np.ndarray],  # from encoder_weights
+    response: np.ndarray,  # [rows, blocks * C], from position_response
+    blocks: int = BLOCKS,
+) -> Any:
+    """The ``onnx.ModelProto`` of the first `blocks` encoder blocks, less `response`."""
     from onnx import TensorProto, helper
 
     try:
-        encoder = {name[len("encoder/") :]: w for name, w in weights.items() if name.startswith("encoder/")}
         table = encoder["position_encodings/encodings"]
         heads = int(encoder["num_heads"])
         channels = table.shape[1]
@@ -189,17 +210,16 @@ def build_model(weights: Mapping[str, np.ndarray], blocks: int = BLOCKS) -> Any:
         x = g.op("Transpose", x, perm=[0, 2, 1])
         steps = g.op("Gather", g.op("Shape", x), "index_1", axis=0)
         start = g.op("Unsqueeze", "position", "axis_0")
-        rows = g.op(
-            "Slice", g.weight("position_table", table), start, g.op("Add", start, steps), "axis_0"
-        )
-        x = g.op("Add", x, rows)
+        stop = g.op("Add", start, steps)
+        x = g.op("Add", x, g.op("Slice", g.weight("position_table", table), start, stop, "axis_0"))
         outputs = []
         for i in range(blocks):
             x = block(x, f"layer_{i}")
             outputs.append(x)
-        g.op("Concat", *outputs, name="features", axis=-1)
+        expected = g.op("Slice", g.weight("position_response", response), start, stop, "axis_0")
+        g.op("Sub", g.op("Concat", *outputs, axis=-1), expected, name="features")
     except (KeyError, IndexError, ValueError) as error:
-        raise HMTalkerError(f"The Whisper model lacks a part of its encoder ({error}); fetch it again.") from error
+        raise _incomplete(error) from error
 
     graph = helper.make_graph(
         g.nodes,
@@ -218,13 +238,28 @@ def build_model(weights: Mapping[str, np.ndarray], blocks: int = BLOCKS) -> Any:
     return model
 
 
-def convert(model_bin: str | Path, out: str | Path, blocks: int = BLOCKS) -> str:
-    """Convert a CTranslate2 Whisper `model_bin` to the ONNX file `out` (written whole or not at all). Returns its sha256."""
+def _incomplete(error: Exception) -> HMTalkerError:
+    return HMTalkerError(f"The Whisper model lacks a part of its encoder ({error}); fetch it again.")
+
+
+def convert(model_bin: str | Path, speech: np.ndarray, out: str | Path, blocks: int = BLOCKS) -> str:
+    """Convert a CTranslate2 Whisper `model_bin` to the ONNX file `out` (written whole or not at all). Returns its sha256.
+
+    `speech`: 16 kHz mono, at least as long as the encoder's window (30 s), for ``position_response``.
+    """
     try:
         import onnx
     except ImportError as error:
         raise HMTalkerError("Converting Whisper needs the 'onnx' package: run 'pip install onnx' first.") from error
-    model = build_model(read_ctranslate2(model_bin), blocks)
+    encoder = encoder_weights(read_ctranslate2(model_bin))
+    try:
+        probes = speech_probes(speech, len(encoder["position_encodings/encodings"]))
+        if not probes:
+            raise HMTalkerError("Converting Whisper needs at least 30 s of speech; choose a longer recording.")
+        response = position_response(encoder, probes, blocks)
+    except (KeyError, ValueError) as error:
+        raise _incomplete(error) from error
+    model = build_model(encoder, response, blocks)
     onnx.checker.check_model(model)
     data = model.SerializeToString(deterministic=True)
     out = Path(out)
@@ -245,14 +280,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hmtalker.speech.convert_whisper", description=str(__doc__).split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
     parser.add_argument("--model-bin", type=Path, help="a CTranslate2 Whisper model.bin (default: fetch tiny.en)")
+    parser.add_argument("--speech", type=Path, help="at least 30 s of speech (default: fetch the sample)")
     options = parser.parse_args(arguments)
     try:
-        source = options.model_bin
-        if source is None:
-            from ..pretrained import fetch
-
-            source = fetch("whisper-tiny.en", options.out.parent)
-        digest = convert(source, options.out)
+        source = options.model_bin or fetch("whisper-tiny.en")
+        speech = options.speech or fetch("speech-sample", options.out.parent)
+        digest = convert(source, load_audio(speech), options.out)
     except HMTalkerError as error:
         parser.exit(1, f"{error}\n")
     print(f"{options.out}  {options.out.stat().st_size} bytes  sha256 {digest}")

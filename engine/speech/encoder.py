@@ -83,7 +83,7 @@ class MelEncoder:
         steps = math.ceil(len(samples) / self.HOP)
         out = np.empty((steps, MEL_BANDS), np.float32)
         factor = speech_gain(samples) if gain is None else gain
-        filters = np.ascontiguousarray(mel_filters(MEL_BANDS, self.FFT, 55.0, 7600.0).T)
+        filters = np.ascontiguousarray(mel_filters(MEL_BANDS, self.FFT, 55.0, 7600.0).T, np.float32)
         for begin in range(0, steps, self._BLOCK):
             if cancelled is not None and cancelled():
                 raise CancelledError("Reading the speech was cancelled.")

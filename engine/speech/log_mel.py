@@ -20,8 +20,9 @@ MELS = 80
 FLOOR = 1e-10
 RANGE = 8.0
 """log10 units kept below the maximum (openai/whisper, audio.py)."""
-REFERENCE_MAXIMUM = 1.5
-"""Loudest log10 mel power of speech whose 95th-percentile 20 ms level is -20 dBFS (measured; see the tests)."""
+REFERENCE_MAXIMUM = 1.0
+"""Loudest log10 mel power of speech whose loud parts are at -20 dBFS. Measured on 20 recordings of 2 to 27 s by 10 people:
+median 0.66, 5th to 95th percentile 0.35 to 1.76, more the longer the recording."""
 _BLOCK = 4096
 
 
@@ -39,20 +40,20 @@ def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
 def mel_filters(
     mels: int = MELS, fft: int = FFT, low: float = 0.0, high: float = SAMPLE_RATE / 2, rate: int = SAMPLE_RATE
 ) -> np.ndarray:
-    """Triangular Slaney filters of unit area, float32 [mels, fft // 2 + 1] (as ``librosa.filters.mel``)."""
+    """Triangular Slaney filters of unit area, float64 [mels, fft // 2 + 1] (as ``librosa.filters.mel``)."""
     frequencies = np.linspace(0.0, rate / 2, fft // 2 + 1)
     edges = _mel_to_hz(np.linspace(_hz_to_mel(low), _hz_to_mel(high), mels + 2))
     widths = np.diff(edges)
     ramps = edges[:, None] - frequencies[None, :]
     triangles = np.maximum(0.0, np.minimum(-ramps[:-2] / widths[:-1, None], ramps[2:] / widths[1:, None]))
-    filters = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+    filters = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None])
     filters.setflags(write=False)
     return filters
 
 
 def hann(length: int) -> np.ndarray:
-    """Periodic Hann window, float32 [length]."""
-    return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)).astype(np.float32)
+    """Periodic Hann window, float64 [length]."""
+    return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length))
 
 
 def spectra(
@@ -61,7 +62,7 @@ def spectra(
     count: int,
     fft: int,
     hop: int,
-) -> np.ndarray:  # [count, fft // 2 + 1] complex64
+) -> np.ndarray:  # [count, fft // 2 + 1] complex
     """Windowed spectra `first` .. `first + count`; spectrum ``k`` is centred on sample ``k * hop``, zeros outside the file."""
     start = first * hop - fft // 2
     stop = (first + count - 1) * hop + fft - fft // 2
@@ -69,25 +70,26 @@ def spectra(
     part = np.pad(part, (min(max(-start, 0), stop - start), 0))
     part = np.pad(part, (0, stop - start - len(part)))
     frames = np.lib.stride_tricks.sliding_window_view(part, fft)[::hop]
-    return np.fft.rfft(frames * hann(fft), axis=1).astype(np.complex64)
+    return np.asarray(np.fft.rfft(frames * hann(fft).astype(samples.dtype), axis=1))
 
 
 def power_mel(samples: np.ndarray, first: int, count: int) -> np.ndarray:
-    """Mel power of Whisper's front end, float32 [count, 80]; row ``k`` is centred on sample ``(first + k) * 160``."""
-    out = np.empty((count, MELS), np.float32)
-    filters = np.ascontiguousarray(mel_filters().T)
+    """Mel power of Whisper's front end, [count, 80] of the type of `samples`; row ``k`` is centred on sample ``(first + k) * 160``."""
+    out = np.empty((count, MELS), samples.dtype)
+    filters = np.ascontiguousarray(mel_filters().T, samples.dtype)
     for begin in range(0, count, _BLOCK):
         size = min(_BLOCK, count - begin)
         spectrum = spectra(samples, first + begin, size, FFT, HOP)
-        out[begin : begin + size] = (spectrum.real**2 + spectrum.imag**2) @ filters
+        # numpy before 2.0 transforms float32 in float64
+        out[begin : begin + size] = (spectrum.real**2 + spectrum.imag**2).astype(samples.dtype) @ filters
     return out
 
 
 def log_mel(
-    samples: np.ndarray,  # [n] float32, 16 kHz mono, already loudness-normalised
+    samples: np.ndarray,  # [n] float32 (or float64), 16 kHz mono, already loudness-normalised
     first: int = 0,
     count: int | None = None,
-) -> np.ndarray:  # [80, count] float32
+) -> np.ndarray:  # [80, count] of the type of `samples`
     """Whisper's input for the frames `first` .. `first + count` (100 a second), by default the whole of `samples`.
 
     Any range gives exactly the values the whole file would give there. Beyond the ends the file is silent.
@@ -95,7 +97,7 @@ def log_mel(
     if count is None:
         count = -(-len(samples) // HOP) - first
     if count <= 0:
-        return np.zeros((MELS, 0), np.float32)
+        return np.zeros((MELS, 0), samples.dtype)
     log = np.log10(np.maximum(power_mel(samples, first, count), FLOOR))
     log = np.clip(log, REFERENCE_MAXIMUM - RANGE, None)
-    return np.ascontiguousarray(((log + 4.0) / 4.0).T.astype(np.float32))
+    return np.ascontiguousarray(((log + 4.0) / 4.0).T)

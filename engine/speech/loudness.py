@@ -23,10 +23,11 @@ def block_levels(samples: np.ndarray, hop: int = BLOCK, length: int = BLOCK) -> 
     if count == 0:
         return np.zeros(0, np.float32)
     power = np.empty(count, np.float64)
-    span = max(1, 2_000_000 // hop)  # bounds the temporary arrays for an hour of sound
+    span = max(1, 1_000_000 // hop)  # bounds the temporary arrays for an hour of sound
     for begin in range(0, count, span):
         size = min(span, count - begin)
-        part = np.asarray(samples[begin * hop : (begin + size - 1) * hop + length], np.float32)
+        # float64: the gain must be the same to the last bit on every machine
+        part = np.asarray(samples[begin * hop : (begin + size - 1) * hop + length], np.float64)
         part = np.pad(part, (0, (size - 1) * hop + length - len(part)))
         if hop == length:
             blocks = part.reshape(size, length)

@@ -5,7 +5,7 @@ Layout of a dataset folder::
 
     camera.json         width, height, K, world_to_camera, pivot
     performance.npz     action_units [T,17], pucker [T], funnel [T], head [T,6], clip_index [T], frame_in_clip [T],
-                        clip_names [C], train_clip [C] bool
+                        training [T] bool, clips [C] names, targets7 [T,7] mouth measurements (optional)
     speech/<clip>.npy   encoded speech [draws, T50, D] float16, one file a clip
     frames.npz          action_units [F,17], shapes [F,S], head [F,6], clip_index [F], frame_in_clip [F], test [F] bool
     frames/%06d.png     straight-alpha sRGB;  masks/%06d.png  R inside-mouth, G hair, B face coverage
@@ -38,8 +38,8 @@ class Performance:
     frame_in_clip: np.ndarray  # [T] int
     train_clip: np.ndarray  # [C] bool
     speech: list[np.ndarray]  # C arrays [draws, T50, D] float16
-    shapes: np.ndarray  # [T,S] weights of the surface's shapes (empty S without a surface)
     rounding: np.ndarray  # [T,2] lip pucker and funnel, 0..5: what the 17 Action Units cannot say
+    measurements: np.ndarray  # [T,M] further mouth measurements, about 0..1, that the implicit feature should carry
 
     def frames_of(self, clip: int) -> np.ndarray:
         """Indices [n] of one clip's frames, in time order."""
@@ -78,23 +78,26 @@ def load_camera(path: Path) -> tuple[Camera, np.ndarray]:
     return camera, np.array(data["pivot"], np.float64)
 
 
-def load_performance(folder: Path, shapes: np.ndarray | None) -> Performance:
-    """folder: dataset folder; shapes [T,S] of the surface, if there is one."""
+def load_performance(folder: Path) -> Performance:
+    """Everything heard in the dataset `folder`."""
     with np.load(folder / "performance.npz") as data:
-        names = [str(name) for name in data["clip_names"]]
+        names = [str(name) for name in data["clips"]]
         frames = len(data["action_units"])
+        clip_index = data["clip_index"].astype(np.int64)
+        train_clip = np.zeros(len(names), bool)
+        train_clip[np.unique(clip_index[data["training"]])] = True
         performance = Performance(
             action_units=data["action_units"].astype(np.float32),
             head=data["head"].astype(np.float32),
-            clip_index=data["clip_index"].astype(np.int64),
+            clip_index=clip_index,
             frame_in_clip=data["frame_in_clip"].astype(np.int64),
-            train_clip=data["train_clip"].astype(bool),
+            train_clip=train_clip,
             speech=[np.load(folder / "speech" / f"{Path(name).stem}.npy") for name in names],
-            shapes=np.zeros((frames, 0), np.float32) if shapes is None else shapes,
             rounding=np.stack([data["pucker"], data["funnel"]], 1).astype(np.float32),
+            measurements=data["targets7"].astype(np.float32) if "targets7" in data else np.zeros((frames, 0), np.float32),
         )
-    if not len(performance.speech) == len(performance.train_clip):
-        raise DatasetError(f"{folder}: performance.npz and the speech folder name different clips; run the capture again.")
+    if len(performance.clip_index) != len(performance.action_units):
+        raise DatasetError(f"{folder}: the columns of performance.npz differ in length; run the capture again.")
     return performance
 
 

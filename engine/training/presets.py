@@ -8,19 +8,30 @@ from dataclasses import asdict, dataclass, field, replace
 
 @dataclass(frozen=True)
 class SpeechSchedule:
-    """Audio to Action Units and, where a surface is known, motion in metres; no pictures yet."""
+    """Audio to Action Units; neither pictures nor a surface yet."""
+
+    iterations: int = 1000
+    clips: int = 8
+    """Clips a step, each at its whole length."""
+    learning_rate: float = 2.0e-3
+    weight_decay: float = 2.0e-2
+    dropout: float = 0.3
+    """Share of encoder channels silenced a step: speakers and rooms differ in detail."""
+    noise: float = 0.3
+    """Noise on the encoder's channels, in units of their own spread."""
+
+
+@dataclass(frozen=True)
+class MotionSchedule:
+    """Motion in metres, from a surface."""
 
     iterations: int = 6000
-    clips: int = 8
-    """Clips a step whose whole length supervises audio -> Action Units."""
     frames: int = 40
-    """Frames a step whose motion is compared with the surface's."""
+    """Frames a step."""
     points: int = 640
-    """Surface samples a step, drawn with preference for the ones that move."""
+    """Surface samples a step and branch, drawn with preference for the ones that move."""
     learning_rate: float = 2.0e-3
     grid_rate: float = 1.0e-2
-    dropout: float = 0.15
-    """Share of encoder channels silenced a step: speakers and rooms differ in detail."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class Preset:
     face_points: int = 24_000
     mouth_points: int = 4_500
     speech: SpeechSchedule = field(default_factory=SpeechSchedule)
+    motion: MotionSchedule = field(default_factory=MotionSchedule)
     face: BranchSchedule = field(default_factory=BranchSchedule)
     mouth: BranchSchedule = field(
         default_factory=lambda: BranchSchedule(iterations=2500, motion_from=300, densify_from=10**9, full_frame_every=10**9)
@@ -89,7 +101,8 @@ SMOKE = replace(
     name="smoke",
     face_points=400,
     mouth_points=80,
-    speech=SpeechSchedule(iterations=30, clips=2, frames=8, points=64),
+    speech=SpeechSchedule(iterations=30, clips=2),
+    motion=MotionSchedule(iterations=30, frames=8, points=64),
     face=BranchSchedule(iterations=30, motion_from=10, densify_from=10, densify_until=25, densify_every=10, maximum=600),
     mouth=BranchSchedule(iterations=15, motion_from=5, densify_from=10**9, full_frame_every=10**9),
     joint_iterations=10,

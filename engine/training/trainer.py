@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stages in their order: S (speech and motion), F (face), M (mouth), J (joint). Each is saved when it is done."""
+"""The stages in their order: A (speech), S (motion on the surface), F (face), M (mouth), J (joint). Each is saved when it is done."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from ..motion.model import MotionConfig, MotionModel
 from .branch_stage import BranchStage, Conditions
 from .dataset import Dataset, Pictures
 from .joint_stage import JointStage
+from .motion_stage import MotionStage, SurfaceMotion
 from .parameters import GaussianParameters
 from .presets import BranchSchedule, Preset
 from .scene import Scene
-from .speech_stage import SpeechStage, SurfaceMotion
+from .speech_stage import SpeechStage
 from .targets import Crop, bounding_crop
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 """(stage, iteration, iterations, losses), called every `REPORT_EVERY` steps."""
 REPORT_EVERY = 50
+STAGES = "ASFMJ"
 MOVES = 2.0e-4
 """Metres: a place that no shape moves further than this stands still."""
 FACE_MARGIN, MOUTH_MARGIN = 12, 10
@@ -72,15 +74,15 @@ class Trainer:
         chosen.areas = chosen.areas * (len(whole.areas) / len(chosen.areas))
         return chosen
 
-    def run(self, stages: str = "SFMJ") -> Trained:
+    def run(self, stages: str = STAGES) -> Trained:
         """stages: which to train; the others must have been saved by an earlier run."""
-        for name in "SFMJ":
+        for name in STAGES:
             path = self.work / f"stage_{name}.pt"
             if name not in stages:
                 if path.exists():
                     self._load(path)
                 continue
-            {"S": self._speech, "F": self._face, "M": self._mouth, "J": self._joint}[name]()
+            {"A": self._speech, "S": self._motion, "F": self._face, "M": self._mouth, "J": self._joint}[name]()
             self._save(path)
         return self.trained
 
@@ -96,10 +98,14 @@ class Trainer:
 
     def _speech(self) -> None:
         schedule = self.preset.speech
-        stage = SpeechStage(
-            self.trained.model, self.dataset.performance, schedule, self.preset.pairings, self.surface, self.preset.seed
+        stage = SpeechStage(self.trained.model, self.dataset.performance, schedule, self.preset.seed)
+        self._loop("A", schedule.iterations, stage.step)
+
+    def _motion(self) -> None:
+        schedule = self.preset.motion
+        stage = MotionStage(
+            self.trained.model, self.dataset.performance, self.surface, schedule, self.preset.pairings, self.preset.seed
         )
-        stage.initialise_projection()
         self._loop("S", schedule.iterations, stage.step)
 
     def _branch(self, name: str, schedule: BranchSchedule, crop: Crop) -> None:

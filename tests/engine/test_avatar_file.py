@@ -52,9 +52,6 @@ def refused(tmp_path: Path, data: bytes, name: str = "face.hmt") -> str:
     assert sentence.endswith(".")
     assert "\n" not in sentence
     assert len(sentence) < 250
-    with pytest.raises(AvatarError):
-        path.write_bytes(data)
-        load_avatar(path)
     return sentence
 
 
@@ -117,7 +114,13 @@ def test_truncated_file_is_refused(good, tmp_path, keep):
 
 @pytest.mark.parametrize(
     ("magic", "word"),
-    [(b"PK\x03\x04", "ZIP"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"\x80\x04\x95", "pickle"), (b"RIFF", "sound"), (b"hello world", "unknown")],
+    [
+        (b"PK\x03\x04", "ZIP"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\x80\x04\x95", "pickle"),
+        (b"RIFF", "sound"),
+        (b"hello world", "unknown"),
+    ],
 )
 def test_other_formats_are_named(tmp_path, magic, word):
     assert word in refused(tmp_path, magic + bytes(500))
@@ -131,9 +134,11 @@ def test_missing_file_and_folder_are_named(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_device_is_not_opened_for_ever():
-    with pytest.raises(AvatarError, match="ordinary"):
-        load_avatar(os.devnull)
+def test_a_named_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.hmt")
+    for path in (tmp_path / "pipe.hmt", os.devnull):
+        with pytest.raises(AvatarError, match="ordinary"):
+            load_avatar(path)
 
 
 def edited(good: bytes, change) -> bytes:
@@ -215,7 +220,9 @@ def test_deeply_nested_header_is_refused(good, tmp_path):
 def test_duplicate_keys_are_refused(good, tmp_path):
     header, body = split(good)
     text = json.dumps(header)
-    assert "twice" in refused(tmp_path, join(text[:-1] + ',"face.means":' + json.dumps(header["face.means"]) + "}", body))
+    assert "twice" in refused(
+        tmp_path, join(text[:-1] + ',"face.means":' + json.dumps(header["face.means"]) + "}", body)
+    )
 
 
 def test_huge_header_length_is_refused(good, tmp_path):
@@ -253,7 +260,9 @@ def change_entry(name: str, **changes):
         lambda header: {key: value for key, value in header.items() if key != "face.means"},
         lambda header: header | {"face.surprise": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}},
         lambda header: header | {"../../etc": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}},
-        lambda header: header | {f"motion.x{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(999)},
+        lambda header: (
+            header | {f"motion.x{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(999)}
+        ),
         lambda header: header | {"__metadata__": {"hmtalker": 3}},
         lambda header: header | {"__metadata__": {}},
         lambda header: header | {"__metadata__": {"hmtalker": "[]"}},

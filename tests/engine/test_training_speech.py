@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch")
 from hmtalker import action_units  # noqa: E402
 from hmtalker.motion.model import MotionConfig, MotionModel, Pairing  # noqa: E402
 from hmtalker.training.dataset import Performance  # noqa: E402
-from hmtalker.training.presets import Pairings, SpeechSchedule  # noqa: E402
-from hmtalker.training.speech_stage import SpeechStage, SurfaceMotion, hear_clip  # noqa: E402
+from hmtalker.training.motion_stage import MotionStage, SurfaceMotion  # noqa: E402
+from hmtalker.training.presets import MotionSchedule, Pairings, SpeechSchedule  # noqa: E402
+from hmtalker.training.speech_stage import SpeechStage, hear_clip  # noqa: E402
 from hmtalker.training.surface import FACE, MOUTH, Surface  # noqa: E402
 
 JAW = action_units.CODES.index("AU26")
@@ -56,8 +57,8 @@ def made_up_performance(clips: int = 6, frames: int = 50, dimension: int = 12) -
     total = clips * frames
     return Performance(
         np.concatenate(action), np.zeros((total, 6), np.float32), np.repeat(np.arange(clips), frames),
-        np.tile(time, clips), np.array([True] * (clips - 1) + [False]), speech, np.zeros((total, 0), np.float32),
-        np.zeros((total, 2), np.float32),
+        np.tile(time, clips), np.array([True] * (clips - 1) + [False]), speech, np.zeros((total, 2), np.float32),
+        np.zeros((total, 0), np.float32),
     )  # fmt: skip
 
 
@@ -70,12 +71,15 @@ def learnt():
         feature_dimension=12, face_half_extent=(0.06,) * 3, mouth_half_extent=(0.06,) * 3, face_finest=64.0
     )
     model = MotionModel(config)
-    schedule = SpeechSchedule(iterations=260, clips=4, frames=24, points=100, dropout=0.0, learning_rate=4e-3)
+    speech = SpeechStage(model, performance, SpeechSchedule(60, clips=4, dropout=0.0, noise=0.0, learning_rate=4e-3))
+    for _ in range(60):
+        speech.step()
     surface = SurfaceMotion(square(FACE, 1), square(MOUTH, 2), weights)
-    stage = SpeechStage(model, performance, schedule, Pairings(0.45, 0.3, 0.0, 0.25), surface)
-    stage.initialise_projection()
-    for _ in range(schedule.iterations):
-        stage.step()
+    motion = MotionStage(
+        model, performance, surface, MotionSchedule(160, frames=24, points=100, learning_rate=4e-3), Pairings(0.45, 0.3, 0.0, 0.25)
+    )
+    for _ in range(160):
+        motion.step()
     return model.eval(), performance, surface
 
 

@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-SKIN, LIPS, HAIR, IRIS, CLOTH = (0.80, 0.58, 0.47), (0.70, 0.32, 0.32), (0.16, 0.10, 0.07), (0.1, 0.1, 0.12), (0.2, 0.3, 0.5)
+SKIN, LIPS, HAIR, IRIS, CLOTH = (
+    (0.80, 0.58, 0.47),
+    (0.70, 0.32, 0.32),
+    (0.16, 0.10, 0.07),
+    (0.1, 0.1, 0.12),
+    (0.2, 0.3, 0.5),
+)
 TEETH, CAVITY = (0.85, 0.83, 0.78), (0.25, 0.08, 0.08)
 SH_DC = 0.28209479177387814
 
@@ -22,11 +28,12 @@ class TinyEncoder:
 
     id = "tiny"
     rate = 50.0
+    sha256 = ""
 
     def __init__(self, dimension: int = 8) -> None:
         self.dimension = dimension
 
-    def encode(self, samples: np.ndarray) -> np.ndarray:
+    def encode(self, samples: np.ndarray, **_: Any) -> np.ndarray:
         """float32 [n] at 16 kHz -> float32 [T50, dimension]."""
         steps = max(1, math.ceil(len(samples) / 320))
         blocks = np.pad(np.asarray(samples, np.float32), (0, steps * 320 - len(samples))).reshape(steps, 320)
@@ -36,7 +43,12 @@ class TinyEncoder:
 
 
 def make_tiny_avatar(
-    engine: str = "hmtalker", seed: int = 0, size: int = 96, encoder: str = "tiny", dimension: int = 8, sh_degree: int = 2
+    engine: str = "hmtalker",
+    seed: int = 0,
+    size: int = 96,
+    encoder: str = "tiny",
+    dimension: int = 8,
+    sh_degree: int = 2,
 ) -> Any:
     """An Avatar of the package `engine` (inside Blender: "bl_ext.….engine"), seen in size x size pixels."""
     avatar = importlib.import_module(f"{engine}.avatar")
@@ -62,7 +74,7 @@ def make_tiny_avatar(
         "motion": config.to_dict(),
         "training": {"preset": "none"},
         "metrics": {},
-        "template": {"fps": 25, "head": [[0.02 * math.sin(t / 9), 0.03 * math.sin(t / 13), 0, 0, 0, 0] for t in range(50)]},
+        "template": {"fps": 25, "head": [[0.02 * math.sin(t / 9), 0.0, 0.0, 0.0, 0.0, 0.0] for t in range(50)]},
         "rest": {"implicit": [0.0] * 32, "action_units": [0.0] * 17},
         "thumbnail": "",
     }
@@ -81,8 +93,9 @@ def tiny_weights(shapes: dict[str, tuple[int, ...]], config: Any, rng: np.random
         bound = 1 / math.sqrt(max(1, math.prod(shape[1:])))
         value = rng.uniform(-bound, bound, shape)
         if name.endswith("encoding.grid"):
-            value = rng.uniform(-0.5, 0.5, shape)
+            value = rng.uniform(-1.0, 1.0, shape)
         elif name.endswith("deformation.2.weight"):
+            value[:3] *= 3.0
             value[3:] *= 0.3
         elif name.endswith("projection.mean"):
             value = np.full(shape, 1.0)
@@ -140,7 +153,9 @@ def _mouth(engine: str, rng: np.random.Generator, sh_degree: int) -> Any:
     return _set(engine, rng, sh_degree, places, colours, [0.003] * len(places), [1.0] * len(places))
 
 
-def _set(engine: str, rng: np.random.Generator, sh_degree: int, places: Any, colours: Any, sizes: Any, follow: Any) -> Any:
+def _set(
+    engine: str, rng: np.random.Generator, sh_degree: int, places: Any, colours: Any, sizes: Any, follow: Any
+) -> Any:
     count = len(places)
     scales = np.array(sizes)[:, None] * np.array([1.0, 1.0, 0.4]) * rng.uniform(0.9, 1.1, (count, 3))
     sh = rng.normal(0, 0.02, (count, (sh_degree + 1) ** 2, 3))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make the virtual environments that the demo and the tests run in, under ``.venv/``.
 
-    python3 .ci/environments.py build blender-4.5 test      # several at once, side by side
-    python3 .ci/environments.py --optional blender-5.2      # exit 3, with a reason, where it cannot be made
+    python3 distribution/environments.py build blender-4.5 test      # several at once, side by side
+    python3 distribution/environments.py --optional blender-5.2      # exit 3, with a reason, where it cannot be made
 
 Each has only what its job needs: ``build`` converts the speech encoder, ``blender-*`` holds bpy and pytest and nothing
 of the engine's, so that a wheel missing from the extension zip is noticed, ``test`` has the engine with torch.
@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv"
-CONSTRAINTS = ROOT / "requirements/constraints.txt"
+CONSTRAINTS = ROOT / "distribution/constraints.txt"
 
 ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
     "build": ("3.11", ["onnx", "numpy"]),
@@ -34,8 +34,10 @@ ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
 }
 
 # Libraries that bpy links and a bare Debian lacks (ldd bpy/__init__.so), and Mesa for what draws through EGL.
-DEBIAN_LIBRARIES = ["libgl1", "libegl1", "libegl-mesa0", "libgl1-mesa-dri", "libsm6", "libice6", "libx11-6", "libxext6", "libxi6",
-                    "libxfixes3", "libxrender1", "libxkbcommon0", "libxxf86vm1"]
+DEBIAN_LIBRARIES = [
+    *("libgl1", "libegl1", "libegl-mesa0", "libgl1-mesa-dri", "libsm6", "libice6", "libx11-6", "libxext6", "libxi6"),
+    *("libxfixes3", "libxrender1", "libxkbcommon0", "libxxf86vm1"),
+]
 
 
 class CannotMake(Exception):
@@ -48,12 +50,14 @@ class NoInterpreter(CannotMake):
 
 def find_python(version: str) -> str:
     """A working interpreter of ``version``: this one, one on PATH, or the newest of pyenv's."""
-    candidates = [sys.executable, shutil.which(f"python{version}"), shutil.which("python3"), f"/usr/bin/python{version}"]
+    named = f"python{version}"
+    candidates = [sys.executable, shutil.which(named), shutil.which("python3"), f"/usr/bin/{named}"]
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates += [str(p / "bin/python") for p in sorted(pyenv.glob(f"{version}.*"), key=_release, reverse=True)]
     for candidate in candidates:
         if candidate and Path(candidate).exists():
-            asked = subprocess.run([candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True)
+            question = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+            asked = subprocess.run(question, capture_output=True, text=True)
             if asked.stdout.strip() == version:
                 return candidate
     raise NoInterpreter(f"no Python {version} was found on PATH or in pyenv")
@@ -78,8 +82,8 @@ def make(name: str, log: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             if _run([python, "-m", "venv", str(folder)], output):
                 raise CannotMake(f"{python} cannot make a virtual environment (see {log})")
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS), *requirements]
-        if _run(pip, output):
+        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS)]
+        if _run([*pip, *requirements], output):
             raise CannotMake(f"pip could not install {' '.join(requirements)} into {folder} (see {log})")
     if name.startswith("blender"):
         _check_bpy(folder / "bin/python")
@@ -105,10 +109,10 @@ def _apt(packages: list[str], reason: str) -> None:
     with _APT_LOCK:
         may = shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0
         if may:
-            quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            subprocess.run(["apt-get", "update", "-qq"], env=quiet, stdout=subprocess.DEVNULL)
-            done = subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], env=quiet, stdout=subprocess.DEVNULL)
-            may = done.returncode == 0
+            quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
+            subprocess.run(["apt-get", "update", "-qq"], **quiet)
+            install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+            may = subprocess.run(install, **quiet).returncode == 0
     if not may:
         raise CannotMake(f"{reason}; install it, on Debian by: apt-get install {' '.join(packages)}")
 

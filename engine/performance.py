@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first verb: speech in, a take out.
+
+The voice drives the lower face twice, as Action Units and as implicit conditions (arXiv 2508.10566: c_a^e and c_a^i);
+the upper face and the head follow its loudness, seeded chance, and the avatar's rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import action_units as au
+from . import prosody
+from .avatar import Avatar
+from .blinks import blink_curve
+from .errors import AudioError, AvatarError, CancelledError
+
+if TYPE_CHECKING:
+    from .speech.encoder import SpeechEncoder
+    from .take import Take
+
+SAMPLE_RATE = 16_000
+MAX_SECONDS = 6 * 3600.0
+HEADROOM = 1.2
+"""A lower-face Action Unit may exceed the largest value of the avatar's training by this factor, not more."""
+
+Progress = Callable[[float], Any]
+Cancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class AnimateSettings:
+    """How a performance is given. All defaults are the natural ones."""
+
+    strength: float = 1.0
+    """Gain of all lower-face Action Units that the voice asks for; 0 keeps them at rest."""
+    gains: Mapping[str, float] = field(default_factory=dict)
+    """Further gain of single lower-face Action Units, by code."""
+    smoothing: float = 0.5
+    """Standard deviation, in 25ths of a second, of the filter that calms the lower face; 0 for none."""
+    blink_rate: float = 17.0
+    """Blinks a minute."""
+    brows: float = 1.0
+    """Gain of brow motion with the voice."""
+    head_motion: float = 1.0
+    """Gain of nods and sway."""
+    seed: int = 0
+    """The same seed gives the same blinks, brows and head."""
+    silence: bool = True
+    """Close the mouth where nobody speaks."""
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.gains) - set(au.LOWER)):
+            raise ValueError(f"gains are for {', '.join(au.LOWER)}; there is no {unknown[0]} among them")
+        for name, value in [*vars(self).items(), *self.gains.items()]:
+            if name not in ("gains", "seed", "silence") and not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}; it is at least 0")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; it is at least 0")
+
+
+def animate(
+    avatar: Avatar,
+    samples: np.ndarray,
+    fps: float = 25.0,
+    encoder: SpeechEncoder | None = None,
+    settings: AnimateSettings | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Take:
+    """Let `avatar` speak.
+
+    samples: [n] float32, mono, 16 kHz. encoder: None for the one that the avatar was trained with. progress: called
+    with 0..1. cancelled: asked now and then. Raises AudioError, AvatarError, CancelledError.
+    """
+    from .speech.loudness import SILENCE_DB, block_levels, frame_loudness, speech_level
+    from .take import Take
+
+    settings = settings or AnimateSettings()
+    samples = _checked(samples)
+    if not 1 <= fps <= 240:
+        raise ValueError(f"fps is {fps}; it is 1 to 240")
+    report = progress or (lambda fraction: None)
+    seconds = len(samples) / SAMPLE_RATE
+    frames = max(1, math.ceil(seconds * fps - 1e-6))
+    moments = (np.arange(frames) + 0.5) / fps
+    rest = avatar.rest_action_units
+    lower = list(au.LOWER_INDEX)
+    units = np.tile(rest, (frames, 1))
+    warnings: list[str] = []
+    report(0.0)
+
+    if speech_level(block_levels(samples)) < SILENCE_DB:
+        warnings.append("The audio is silent, so the face rests and blinks; check the strip's volume.")
+        implicit = np.tile(avatar.rest_implicit, (frames, 1))
+        stressed = np.zeros(frames, np.float32)
+    else:
+        implicit, units[:, lower] = _speak(avatar, samples, fps, frames, encoder, settings, report, cancelled)
+        stressed = prosody.stress(frame_loudness(samples, fps, frames), fps)
+
+    for code, curve in _upper_face(stressed, moments, fps, settings).items():
+        units[:, au.CODES.index(code)] += curve
+    # Each kind of motion has its own stream of chance: changing one leaves the others as they were.
+    head = prosody.head_motion(stressed, moments, fps, np.random.default_rng([settings.seed, 3]))
+    if cancelled is not None and cancelled():
+        raise CancelledError("Animating was cancelled; nothing was changed.")
+    report(1.0)
+    return Take(
+        fps=float(fps),
+        action_units=au.clip(units),
+        implicit=implicit,
+        head=np.float32(settings.head_motion) * head,
+        audio_sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
+        seconds=seconds,
+        settings=asdict(settings) | {"avatar": avatar.name, "encoder": avatar.header["encoder"]["id"]},
+        warnings=tuple(warnings),
+    )
+
+
+def _checked(samples: np.ndarray) -> np.ndarray:
+    try:
+        samples = np.ascontiguousarray(samples, np.float32)
+    except (TypeError, ValueError) as error:
+        raise AudioError("The audio is not a row of samples; choose another sound.") from error
+    if samples.ndim != 1:
+        raise AudioError("The audio has several channels where one is expected; mix it down to mono.")
+    if len(samples) == 0:
+        raise AudioError("The audio has no samples; choose a sound that is longer.")
+    if len(samples) > MAX_SECONDS * SAMPLE_RATE:
+        raise AudioError(f"The audio is longer than {MAX_SECONDS / 3600:.0f} hours; animate it in parts.")
+    if not np.isfinite(samples).all():
+        raise AudioError("The audio holds values that are not numbers; export it again.")
+    return samples
+
+
+def _speak(
+    avatar: Avatar,
+    samples: np.ndarray,
+    fps: float,
+    frames: int,
+    encoder: SpeechEncoder | None,
+    settings: AnimateSettings,
+    report: Progress,
+    cancelled: Cancelled | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Implicit conditions [T,32] and lower-face Action Units [T,9] of the voice."""
+    from .motion.portable import PortableMotion
+
+    if encoder is None:
+        from .speech.encoder import create
+
+        encoder = create(avatar.header["encoder"]["id"])
+    wanted = avatar.header["encoder"]
+    if encoder.id != wanted["id"] or encoder.dimension != wanted["dim"]:
+        raise AvatarError(
+            f"The avatar {avatar.name} was trained with the speech encoder '{wanted['id']}' and cannot hear with "
+            f"'{encoder.id}'; use its own encoder or train it again."
+        )
+    encoded = encoder.encode(samples, progress=lambda fraction: report(0.9 * fraction), cancelled=cancelled)
+    if cancelled is not None and cancelled():
+        raise CancelledError("Animating was cancelled; nothing was changed.")
+    nothing = np.zeros((0, 3), np.float32)
+    motion = PortableMotion(avatar.motion, avatar.motion_config, nothing, nothing, threads=1)
+    implicit = motion.implicit(encoded, fps, frames)
+    units = motion.predicted_action_units(implicit)
+
+    rest = avatar.rest_action_units[list(au.LOWER_INDEX)]
+    gains = settings.strength * np.array([settings.gains.get(code, 1.0) for code in au.LOWER], np.float32)
+    units = np.clip(rest + gains * (units - rest), 0.0, _ceiling(avatar))
+    if settings.silence:
+        from .speech.silence import speech_gate
+
+        gate = np.asarray(speech_gate(samples, fps, frames), np.float32)[:, None]
+        implicit = gate * implicit + (1 - gate) * avatar.rest_implicit
+        units = gate * units + (1 - gate) * rest
+    sigma = settings.smoothing * fps / 25
+    return prosody.smooth(implicit, sigma), prosody.smooth(units, sigma)
+
+
+def _ceiling(avatar: Avatar) -> np.ndarray:
+    """[9]: the largest lower-face intensities; the face was never shown more, and cannot imagine it."""
+    statistics = avatar.header.get("au_statistics", {})
+    largest = [HEADROOM * statistics.get(code, {}).get("max", au.MAXIMUM) for code in au.LOWER]
+    return np.clip(np.array(largest, np.float32), 0.0, au.MAXIMUM)
+
+
+def _upper_face(
+    stressed: np.ndarray, moments: np.ndarray, fps: float, settings: AnimateSettings
+) -> dict[str, np.ndarray]:
+    """Additions to the resting upper face, code -> [T]."""
+    brows = prosody.brow_curves(stressed, moments, fps, np.random.default_rng([settings.seed, 2]))
+    curves = {code: settings.brows * curve for code, curve in brows.items()}
+    blinks = blink_curve(moments, settings.blink_rate, np.random.default_rng([settings.seed, 1]))
+    # Wide eyes and closed lids exclude each other.
+    curves["AU05"] = curves["AU05"] * (1 - blinks / au.BLINK_CLOSED)
+    return curves | {"AU45": blinks}

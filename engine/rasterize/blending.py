@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blending of one tile's splats front to back, forward and backward (Numba around the vector kernels).
+
+Contract: gsplat 1.5.3, RasterizeToPixels3DGSFwd.cu:140-183 and RasterizeToPixels3DGSBwd.cu:193-243. The backward pass
+walks front to back again instead of dividing transmittances back; it needs nothing per pixel but the forward image.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .binning import BLOCKS, TILE, block_mask, u8
+from .projection import (
+    BLUE,
+    CONIC_A,
+    CONIC_B,
+    CONIC_C,
+    DEPTH,
+    GREEN,
+    HALF,
+    LN_2,
+    LOG2_OPACITY,
+    MEAN_X,
+    MEAN_Y,
+    NUMBA_OPTIONS,
+    ONE,
+    RED,
+    TWO,
+    ZERO,
+    f4,
+    project_backward,
+)
+from .vector_ir import (
+    BACKWARD_STRIDE,
+    DEPTH_STRIDE,
+    FORWARD_STRIDE,
+    LANES,
+    SUMS,
+    any_positive,
+    blend_block,
+    blend_block_depth,
+    store_sums,
+    take_next,
+    trailing_zeros,
+    unblend_block,
+)
+
+_BLOCK_COUNT = BLOCKS * BLOCKS
+_REFRESH = 15  # the mask of unfinished blocks is renewed every 16 splats
+_TINY = f4(1e-10)  # floor of alpha in the expected depth (gsplat 1.5.3, rendering.py:760-768)
+
+
+@njit(**NUMBA_OPTIONS)
+def _aligned(n):  # type: ignore[no-untyped-def]
+    """float32 scratch on a 64-byte boundary: no vector crosses a cache line."""
+    buffer = np.empty(n + 16, np.float32)
+    start = (16 - ((buffer.ctypes.data >> 2) & 15)) & 15
+    return buffer[start : start + n]
+
+
+@njit(**NUMBA_OPTIONS)
+def _refresh(live, state, stride):  # type: ignore[no-untyped-def]
+    """`live` without the blocks whose pixels have all stopped."""
+    m = live
+    while m != u8(0):
+        k = trailing_zeros(m)
+        m &= m - u8(1)
+        if not any_positive(state, k * u8(stride)):
+            live &= ~(u8(1) << k)
+    return live
+
+
+@njit(**NUMBA_OPTIONS)
+def _start(state, stride, w, h):  # type: ignore[no-untyped-def]
+    """Clear a tile of w x h pixels: T = 1 inside the picture, stopped outside. Returns the mask of live blocks."""
+    state[:] = ZERO
+    live = u8(0)
+    for k in range(u8(_BLOCK_COUNT)):
+        px, py = (k & u8(7)) << u8(2), (k >> u8(3)) << u8(2)
+        if px < u8(w) and py < u8(h):
+            live |= u8(1) << k
+        for lane in range(u8(LANES)):
+            inside = px + (lane & u8(3)) < u8(w) and py + (lane >> u8(2)) < u8(h)
+            state[k * u8(stride) + lane] = ONE if inside else -ONE
+    return live
+
+
+@njit(**NUMBA_OPTIONS)
+def _blend_tile(tile, tiles_x, tile_start, pair_splat, record, irecord, alpha_max, background, rgb, alpha, depth):  # type: ignore[no-untyped-def]
+    height, width = alpha.shape
+    x_tile, y_tile = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+    w, h = min(TILE, width - x_tile), min(TILE, height - y_tile)
+    stride = FORWARD_STRIDE if depth is None else DEPTH_STRIDE
+    state = _aligned(_BLOCK_COUNT * stride)
+    live = _start(state, stride, w, h)
+    for e in range(tile_start[tile], tile_start[tile + 1]):
+        i = pair_splat[e]
+        r = record[i]
+        m = block_mask(r, irecord[i], x_tile, y_tile) & live
+        left, top = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
+        a, b, c, opacity = r[CONIC_A], r[CONIC_B], r[CONIC_C], r[LOG2_OPACITY]
+        red, green, blue = r[RED], r[GREEN], r[BLUE]
+        while m != u8(0):
+            k = trailing_zeros(m)
+            m &= m - u8(1)
+            x, y = left + f4((k & u8(7)) << u8(2)), top + f4((k >> u8(3)) << u8(2))
+            base = k * u8(stride)
+            if depth is None:
+                blend_block(state, base, x, y, a, b, c, opacity, alpha_max, red, green, blue)
+            else:
+                blend_block_depth(state, base, x, y, a, b, c, opacity, alpha_max, red, green, blue, r[DEPTH])
+        if (e & _REFRESH) == _REFRESH:
+            live = _refresh(live, state, stride)
+            if live == u8(0):
+                break
+    bg0, bg1, bg2 = background[0], background[1], background[2]
+    for yy in range(u8(h)):
+        y = u8(y_tile) + yy
+        for xx in range(u8(w)):
+            o = ((yy >> u8(2)) * u8(8) + (xx >> u8(2))) * u8(stride) + ((yy & u8(3)) << u8(2)) + (xx & u8(3))
+            x = u8(x_tile) + xx
+            t = abs(state[o])
+            rgb[y, x, 0] = state[o + u8(16)] + t * bg0
+            rgb[y, x, 1] = state[o + u8(32)] + t * bg1
+            rgb[y, x, 2] = state[o + u8(48)] + t * bg2
+            alpha[y, x] = ONE - t
+            if depth is not None:
+                depth[y, x] = state[o + u8(64)] / max(ONE - t, _TINY)
+
+
+@njit(**NUMBA_OPTIONS)
+def blend(worker, workers, counter, tiles, tiles_x, tile_start, pair_splat, record, irecord, alpha_max, background, rgb, alpha, depth):  # type: ignore[no-untyped-def]
+    """Render tiles until none is left; `tiles` is the order to take them in, `depth` [H, W] or None."""
+    while True:
+        j = take_next(counter)
+        if j >= tiles.shape[0]:
+            break
+        _blend_tile(
+            tiles[j], tiles_x, tile_start, pair_splat, record, irecord, alpha_max, background, rgb, alpha, depth
+        )
+
+
+@njit(**NUMBA_OPTIONS)
+def _unblend_tile(tile, tiles_x, tile_start, pair_splat, pair_slot, record, irecord, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums):  # type: ignore[no-untyped-def]
+    height, width = alpha.shape
+    begin, end = tile_start[tile], tile_start[tile + 1]
+    if begin >= end:
+        return
+    x_tile, y_tile = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+    w, h = min(TILE, width - x_tile), min(TILE, height - y_tile)
+    stride = BACKWARD_STRIDE
+    state = _aligned(_BLOCK_COUNT * stride)
+    sums = _aligned(SUMS * LANES)
+    live = _start(state, stride, w, h)
+    for yy in range(u8(h)):
+        y = u8(y_tile) + yy
+        for xx in range(u8(w)):
+            o = ((yy >> u8(2)) * u8(8) + (xx >> u8(2))) * u8(stride) + ((yy & u8(3)) << u8(2)) + (xx & u8(3))
+            x = u8(x_tile) + xx
+            g0, g1, g2 = d_rgb[y, x, 0], d_rgb[y, x, 1], d_rgb[y, x, 2]
+            shade = rgb[y, x, 0] * g0 + rgb[y, x, 1] * g1 + rgb[y, x, 2] * g2
+            state[o + u8(16)] = shade - (ONE - alpha[y, x]) * d_alpha[y, x]
+            state[o + u8(32)], state[o + u8(48)], state[o + u8(64)] = g0, g1, g2
+    for e in range(begin, end):
+        i = pair_splat[e]
+        r = record[i]
+        start = u8(pair_slot[e]) * u8(SUMS)
+        m = block_mask(r, irecord[i], x_tile, y_tile) & live
+        if m == u8(0):
+            for k in range(u8(SUMS)):
+                pair_sums[start + k] = ZERO
+        else:
+            left, top = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
+            a, b, c, opacity = r[CONIC_A], r[CONIC_B], r[CONIC_C], r[LOG2_OPACITY]
+            red, green, blue = r[RED], r[GREEN], r[BLUE]
+            sums[:] = ZERO
+            while m != u8(0):
+                k = trailing_zeros(m)
+                m &= m - u8(1)
+                x, y = left + f4((k & u8(7)) << u8(2)), top + f4((k >> u8(3)) << u8(2))
+                unblend_block(state, k * u8(stride), x, y, a, b, c, opacity, alpha_max, red, green, blue, sums)
+            store_sums(sums, pair_sums, start)
+        if (e & _REFRESH) == _REFRESH:
+            live = _refresh(live, state, stride)
+
+
+@njit(**NUMBA_OPTIONS)
+def unblend(worker, workers, counter, tiles, tiles_x, tile_start, pair_splat, pair_slot, record, irecord, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums):  # type: ignore[no-untyped-def]
+    """Gradient sums of every (splat, tile) pair into `pair_sums` [slots * SUMS], tiles taken until none is left."""
+    while True:
+        j = take_next(counter)
+        if j >= tiles.shape[0]:
+            break
+        _unblend_tile(
+            tiles[j], tiles_x, tile_start, pair_splat, pair_slot, record, irecord, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums
+        )
+
+
+@njit(**NUMBA_OPTIONS)
+def gather(worker, workers, splat_start, slot_tile, pair_sums, record, means, quaternions, scales, opacities, cam, d_means, d_quaternions, d_scales, d_opacities, d_colors, d_means2d):  # type: ignore[no-untyped-def]
+    """Sum the pairs of each drawn splat (always in the same order) and carry the sums to its parameters."""
+    n = means.shape[0]
+    s = np.empty(SUMS, np.float32)
+    screen = np.empty(5, np.float32)
+    for i in range(n * worker // workers, n * (worker + 1) // workers):
+        first, last = splat_start[i], splat_start[i + 1]
+        if first == last:
+            continue
+        s[:] = ZERO
+        for slot in range(u8(first), u8(last)):
+            if slot_tile[slot] >= 0:
+                for k in range(u8(SUMS)):
+                    s[k] += pair_sums[slot * u8(SUMS) + k]
+        a, b, c = TWO * LN_2 * record[i, CONIC_A], LN_2 * record[i, CONIC_B], TWO * LN_2 * record[i, CONIC_C]
+        screen[0], screen[1] = a * s[1] + b * s[2], b * s[1] + c * s[2]
+        screen[2], screen[3], screen[4] = -HALF * s[3], -s[4], -HALF * s[5]
+        d_means2d[i, 0], d_means2d[i, 1] = screen[0], screen[1]
+        d_opacities[i] = s[0] / opacities[i]
+        d_colors[i, 0], d_colors[i, 1], d_colors[i, 2] = s[6], s[7], s[8]
+        project_backward(i, screen, means, quaternions, scales, record, cam, d_means, d_quaternions, d_scales)

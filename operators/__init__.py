@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the artist can do: one verb a file."""
+
+from __future__ import annotations
+
+from ..hmtalker_blender import jobs
+from . import add_avatar, add_sample_speech, animate_strip, cancel_job, clear_take, render_to_sequencer
+
+CLASSES = (
+    *add_avatar.CLASSES,
+    *add_sample_speech.CLASSES,
+    *animate_strip.CLASSES,
+    *cancel_job.CLASSES,
+    *clear_take.CLASSES,
+    *render_to_sequencer.CLASSES,
+)
+
+stop_running_jobs = jobs.cancel_all

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make an avatar speak a sound strip."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..engine.errors import AudioError, AvatarError, CancelledError
+from ..hmtalker_blender import animation, avatar_object, engine_paths, jobs, sound_strips, versions
+from . import reporting
+from .job_operator import JobOperator
+
+
+def chosen_speaker(context: bpy.types.Context, scene: bpy.types.Scene, name: str) -> bpy.types.Object:
+    """Return the avatar object of that name, or whoever speaks in the scene. Raises AvatarError with what to do."""
+    if name:
+        named = bpy.data.objects.get(name)
+        if named is None or not named.hmtalker.is_avatar:
+            raise AvatarError(f'"{name}" is not a talking avatar; add one with Add > Talking Avatar.')
+        return named
+    reason = avatar_object.no_speaker_reason(context, scene)
+    if reason:
+        raise AvatarError(reason + ".")
+    speaker = avatar_object.speaker(context, scene)
+    assert speaker is not None
+    return speaker
+
+
+class HMT_OT_animate_from_strip(JobOperator, bpy.types.Operator):
+    """Make the avatar speak the active sound strip, in a layer under the keys made by hand"""
+
+    bl_idname = "hmtalker.animate_from_strip"
+    bl_label = "Animate from Strip"
+    bl_options = {"REGISTER", "UNDO"}
+
+    strip: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Strip", description="Sound strip to speak; empty for the active one", options={"SKIP_SAVE"}
+    )
+    avatar: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Avatar", description="Avatar object that speaks; empty for the scene's", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        """Say why this cannot be done now, or return an empty string."""
+        if jobs.running:
+            return f"{jobs.running[0].title} is under way"
+        scene = versions.sequencer_scene(context)
+        return avatar_object.no_speaker_reason(context, scene) or sound_strips.no_strip_reason(scene)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if jobs.running or not avatar_object.exist() or not sound_strips.exist(versions.sequencer_scene(context)):
+            return reporting.allow(cls, context)
+        return True  # a script may name the strip and the avatar; panels grey the button out with `disabled_reason`
+
+    def owners(self, context: bpy.types.Context) -> tuple[bpy.types.ID | None, ...]:
+        scene = versions.sequencer_scene(context)
+        speaker = bpy.data.objects.get(self.avatar) or avatar_object.speaker(context, scene)
+        return scene, speaker
+
+    def prepare(self, context: bpy.types.Context) -> jobs.Job:
+        scene = versions.sequencer_scene(context)
+        strip = sound_strips.find(scene, self.strip)
+        speaker = chosen_speaker(context, scene, self.avatar)
+        path = avatar_object.file_of(speaker)
+        audio = sound_strips.prepare(scene, strip)
+        self._names = scene.name, strip.name, speaker.name
+        self._audio = audio
+        engine_paths.prepare_kernel_cache()
+
+        def work(job: jobs.Job) -> object:
+            from ..engine.take import animate
+
+            job.progress(0.0, "Preparing (the first time takes a little longer)")
+            samples = audio.read()
+            avatar = avatar_object.load(path).avatar
+            take = animate(avatar, samples, progress=job.progress, cancelled=job.cancelled)
+            if job.cancelled():
+                raise CancelledError("Cancelled; nothing was changed.")
+            return take
+
+        return jobs.Job(f"Animating {strip.name}", work)
+
+    def finish(self, context: bpy.types.Context, result: object) -> str:
+        scene_name, strip_name, speaker_name = self._names
+        scene, speaker = bpy.data.scenes.get(scene_name), bpy.data.objects.get(speaker_name)
+        if scene is None or scene.sequence_editor is None or strip_name not in scene.sequence_editor.strips_all:
+            raise AudioError(f'The strip "{strip_name}" was removed while it was being animated.')
+        if speaker is None:
+            raise AvatarError(f'The avatar "{speaker_name}" was removed while it was being animated.')
+        strip = scene.sequence_editor.strips_all[strip_name]
+        animation.write_take(speaker, result, strip, scene, self._audio.start, self._audio.frames)  # type: ignore[arg-type]
+        if scene.hmtalker.avatar is None:
+            scene.hmtalker.avatar = speaker
+        return f'{speaker.name} speaks "{strip_name}".'
+
+
+CLASSES = (HMT_OT_animate_from_strip,)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pieces that both sidebars show: buttons that say why they are grey, progress, and the last problem."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from ..hmtalker_blender import jobs
+from ..operators.cancel_job import HMT_OT_cancel_job
+
+CATEGORY = "HM-Talker"
+CHARACTERS_PER_UNIT = 0.13
+"""How many characters of the interface font fit into one pixel of region width, at scale 1."""
+
+
+def draw_button(
+    layout: bpy.types.UILayout, context: bpy.types.Context, operator: type[bpy.types.Operator], icon: str, text: str = ""
+) -> None:
+    """Draw an operator's button; where it cannot be pressed, the reason stands under it."""
+    reason = operator.disabled_reason(context)  # type: ignore[attr-defined]
+    row = layout.row()
+    row.enabled = not reason
+    row.operator(operator.bl_idname, icon=icon, text=text or operator.bl_label)
+    if reason and not jobs.running:
+        draw_sentence(layout, context, reason, "INFO")
+
+
+def draw_job(layout: bpy.types.UILayout) -> None:
+    """Draw what is under way, with a way to stop it."""
+    for job in jobs.running:
+        row = layout.row(align=True)
+        row.progress(factor=job.fraction, text=f"{job.title}: {job.status}")
+        row.operator(HMT_OT_cancel_job.bl_idname, text="", icon="CANCEL")
+
+
+def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, owner: bpy.types.ID | None) -> None:
+    """Draw what went wrong with this object or scene last time."""
+    if owner is not None and owner.hmtalker.last_error:
+        draw_sentence(layout.box(), context, owner.hmtalker.last_error, "ERROR")
+
+
+def draw_sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
+    """Draw a sentence over as many lines as the sidebar is narrow."""
+    width = context.region.width if context.region is not None else 300
+    scale = context.preferences.system.ui_scale or 1.0
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for number, line in enumerate(textwrap.wrap(text, max(20, int(width / scale * CHARACTERS_PER_UNIT)))):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1")

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HM-Talker tab in the Sequencer's sidebar: which strip, who speaks it, and where the frames go."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..hmtalker_blender import avatar_object, sound_strips, versions
+from ..operators.add_sample_speech import HMT_OT_add_sample_speech
+from ..operators.animate_strip import HMT_OT_animate_from_strip
+from ..operators.clear_take import HMT_OT_clear_take
+from ..operators.render_to_sequencer import HMT_OT_render_to_sequencer
+from . import sections
+
+
+class HMT_PT_sequencer(bpy.types.Panel):
+    """The strip, its speaker and the verbs"""
+
+    bl_idname = "HMT_PT_sequencer"
+    bl_label = "Talking Avatar"
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = sections.CATEGORY
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        scene = versions.sequencer_scene(context)
+        strip = sound_strips.active(scene)
+        if strip is not None:
+            layout.label(text=strip.name, icon="SOUND")
+        else:
+            sections.draw_button(layout, context, HMT_OT_add_sample_speech, "SPEAKER")
+        layout.prop(scene.hmtalker, "avatar")
+        speaker = avatar_object.speaker(context, scene)
+        if speaker is not None and scene.hmtalker.avatar is None:
+            layout.label(text=f"{speaker.name} speaks", icon="USER")
+        column = layout.column(align=True)
+        sections.draw_button(column, context, HMT_OT_animate_from_strip, "PLAY_SOUND")
+        if not HMT_OT_clear_take.disabled_reason(context):
+            sections.draw_button(column, context, HMT_OT_clear_take, "X")
+        column = layout.column(align=True)
+        column.prop(scene.hmtalker, "output_folder")
+        column.prop(scene.hmtalker, "resolution_percentage")
+        sections.draw_button(column, context, HMT_OT_render_to_sequencer, "RENDER_ANIMATION")
+        sections.draw_job(layout)
+        sections.draw_problem(layout, context, scene)
+
+
+CLASSES = (HMT_PT_sequencer,)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HM-Talker tab in the 3D View's sidebar: the active avatar, its face and head, and what it can do."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..engine import action_units
+from ..hmtalker_blender import avatar_object, versions
+from ..operators.add_avatar import HMT_OT_add_avatar
+from ..operators.add_sample_speech import HMT_OT_add_sample_speech
+from ..operators.animate_strip import HMT_OT_animate_from_strip
+from ..operators.render_to_sequencer import HMT_OT_render_to_sequencer
+from . import sections
+
+
+def _shown_avatar(context: bpy.types.Context) -> bpy.types.Object | None:
+    active = context.active_object
+    if active is not None and active.hmtalker.is_avatar:
+        return active
+    return avatar_object.speaker(context, versions.sequencer_scene(context))
+
+
+class _Sidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = sections.CATEGORY
+
+
+class HMT_PT_avatar(_Sidebar, bpy.types.Panel):
+    """The avatar and its verbs"""
+
+    bl_idname = "HMT_PT_avatar"
+    bl_label = "Talking Avatar"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        avatar = _shown_avatar(context)
+        if avatar is None:
+            sections.draw_button(layout, context, HMT_OT_add_avatar, "USER", "Add Talking Avatar")
+            sections.draw_problem(layout, context, context.scene)
+            return
+        layout.label(text=avatar.name, icon="USER")
+        layout.prop(avatar.hmtalker, "avatar_path", text="File")
+        self._draw_about(layout, context, avatar)
+        column = layout.column(align=True)
+        sections.draw_button(column, context, HMT_OT_add_sample_speech, "SPEAKER")
+        sections.draw_button(column, context, HMT_OT_animate_from_strip, "PLAY_SOUND")
+        sections.draw_button(column, context, HMT_OT_render_to_sequencer, "RENDER_ANIMATION")
+        sections.draw_job(layout)
+        sections.draw_problem(layout, context, avatar)
+
+    def _draw_about(self, layout: bpy.types.UILayout, context: bpy.types.Context, avatar: bpy.types.Object) -> None:
+        header = avatar_object.loaded_header(avatar)
+        if header is None:
+            return
+        for key in ("licence", "attribution"):
+            if header.get(key):
+                sections.draw_sentence(layout, context, str(header[key]), "BLANK1")
+
+
+class _FacePanel(_Sidebar):
+    bl_parent_id = HMT_PT_avatar.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _shown_avatar(context) is not None
+
+    def _column(self) -> bpy.types.UILayout:
+        self.layout.use_property_split = True
+        return self.layout.column(align=True)
+
+
+class HMT_PT_upper_face(_FacePanel, bpy.types.Panel):
+    """Action Units of brows and eyes"""
+
+    bl_idname = "HMT_PT_upper_face"
+    bl_label = "Upper Face"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_action_units(self._column(), _shown_avatar(context), action_units.UPPER)
+
+
+class HMT_PT_lower_face(_FacePanel, bpy.types.Panel):
+    """Action Units of mouth and chin"""
+
+    bl_idname = "HMT_PT_lower_face"
+    bl_label = "Lower Face"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_action_units(self._column(), _shown_avatar(context), action_units.LOWER)
+
+
+class HMT_PT_head_and_speech(_FacePanel, bpy.types.Panel):
+    """Head pose, and how much the speech itself shapes the mouth"""
+
+    bl_idname = "HMT_PT_head_and_speech"
+    bl_label = "Head and Speech"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self._column()
+        values = _shown_avatar(context).hmtalker
+        column.prop(values, "head_rotation")
+        column.prop(values, "head_translation")
+        column.separator()
+        column.prop(values, "audio_influence", slider=True)
+        column.prop(values, "speech_time")
+
+
+def draw_action_units(column: bpy.types.UILayout, avatar: bpy.types.Object, codes: tuple[str, ...]) -> None:
+    """Draw one slider per Action Unit."""
+    for code in codes:
+        column.prop(avatar.hmtalker, code, slider=True)
+
+
+CLASSES = (HMT_PT_avatar, HMT_PT_upper_face, HMT_PT_lower_face, HMT_PT_head_and_speech)
