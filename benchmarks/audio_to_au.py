@@ -3,15 +3,15 @@
 
     python benchmarks/audio_to_au.py [--data DIR] [--avatar assets/bundled_avatar.hmt]
 
-The truth is captured again from the videos by ``assets/bundled_avatar/capture_performance.py`` (kept in ``out/``). Every
-r is pooled over the frames of the 20 held-out clips; the interval is a bootstrap over clips of this one speaker. GRID's
-sentences all have the same timing, so a face that hears nothing already scores: read each r beside "frame index", and
-beside what is left of it when another clip's audio is fed in.
+The truth is captured again from the videos by ``assets/bundled_avatar/capture_performance.py`` (kept in ``out/``).
+Every r is pooled over the frames of the 20 held-out clips; the interval is a bootstrap over clips of this one speaker.
+GRID's sentences all have the same timing, so a face that hears nothing already scores: read each r beside "frame
+index", and beside what is left of it when another clip's audio is fed in.
 
 Two sets of seven mouth channels are scored. "controls": AU25, AU26, AU12+AU20, pucker+funnel, AU10, AU17, AU23 as the
-face is conditioned with them. "geometry": lip gap, jaw, mouth width, pucker score, upper lip, chin and lip press as they
-are measured on the landmarks, before calibration, rest and dead zones. The avatar's Action Units are taken as they are;
-what it holds in its 32 implicit numbers (rounding, and the geometry) is read by a ridge fitted on the training clips.
+face is conditioned with them. "geometry": lip gap, jaw, mouth width, pucker score, upper lip, chin and lip press as
+they are measured on the landmarks, before calibration, rest and dead zones. The avatar's Action Units are taken as they
+are; what its 32 implicit numbers hold besides (rounding, geometry) is read by a ridge fitted on the training clips.
 """
 
 from __future__ import annotations
@@ -158,9 +158,10 @@ def ridge_system(
 
 def avatar_system(avatar: Any, encoder: Any, audio: list[np.ndarray], targets: list[np.ndarray]) -> System:
     """What *Animate* makes of the voice, silence gate included; see the module's text for rounding and geometry."""
+    from speech_ridge import fit_ridge
+
     from hmtalker.action_units import CODES, LOWER_INDEX
     from hmtalker.take import animate
-    from speech_ridge import fit_ridge
 
     def heard(samples: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         take = animate(avatar, samples, fps=FPS, encoder=encoder)
@@ -226,10 +227,11 @@ def main() -> int:
         return 2
 
     from capture_performance import capture
+    from speech_ridge import WhisperFeatures, frame_index, log_mel, loudness
+
     from hmtalker.action_units import CODES
     from hmtalker.speech.audio_file import load_audio
     from hmtalker.speech.encoder import create
-    from speech_ridge import WhisperFeatures, frame_index, log_mel, loudness
 
     truth = capture(grid / "clips", a.capture, grid / "phones.json", grid / "split.json")
     controls = seven_controls(truth.action_units, truth.pucker + truth.funnel, CODES)

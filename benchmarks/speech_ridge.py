@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from hmtalker.speech.encoder import MelEncoder, SpeechEncoder
 from hmtalker.speech.loudness import frame_loudness
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one table of pretrained networks and sample recordings: where each comes from, its hash and its licence.
 
-None of them is in the source tree. They are taken out of packages on the Python package index when the extension is built
-or on a developer's machine, and every file is checked by its sha256. Nothing here runs by itself.
+None of them is in the source tree. They are taken out of packages on the Python package index when the extension is
+built or on a developer's machine, and every file is checked by its sha256. Nothing here runs by itself.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ PARTS: tuple[Part, ...] = (
 
 
 def cache_folder() -> Path:
-    """Where fetched parts of this user rest: ``$HMTALKER_CACHE``, else the platform's cache folder. It may not exist."""
+    """Where fetched parts rest: ``$HMTALKER_CACHE``, else the platform's cache folder. It may not exist."""
     given = os.environ.get("HMTALKER_CACHE")
     if given:
         return Path(given)
@@ -123,8 +123,8 @@ def sha256(path: Path) -> str:
 def fetch(name: str, into: str | Path | None = None) -> Path:
     """Have the file of part `name` in the folder `into` (default: :func:`cache_folder`) and return its path.
 
-    A file that is already there with the right hash is used as it is, without network. Otherwise the package is downloaded
-    by pip, the one file is taken out, checked and moved into place whole. Raises :class:`HMTalkerError`.
+    A file that is already there with the right hash is used as it is, without network. Otherwise the package is
+    downloaded by pip, the one file is taken out, checked and moved into place whole. Raises :class:`HMTalkerError`.
     """
     entry = part(name)
     folder = cache_folder() if into is None else Path(into)

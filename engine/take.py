@@ -94,9 +94,10 @@ class Take:
 
     def _sample(self, values: np.ndarray, seconds: float | np.ndarray) -> np.ndarray:
         place = np.clip(np.asarray(seconds, np.float64) * self.fps - 0.5, 0, self.frames - 1)
+        # Whole frames come out exactly as they are stored, whatever their time has been rounded to.
+        place = np.where(np.abs(place - np.rint(place)) < 1e-6, np.rint(place), place)
         first = np.minimum(np.floor(place).astype(np.int64), max(0, self.frames - 2))
         part = (place - first)[..., None]
-        # Whole frames come out exactly as they are stored.
         return ((1 - part) * values[first] + part * values[np.minimum(first + 1, self.frames - 1)]).astype(np.float32)
 
     def to_bytes(self) -> bytes:

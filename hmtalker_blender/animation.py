@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TRACK_NAME = "HM-Talker"
 ARTIST_BLEND = "COMBINE"
-"""Adds relative to each property's default: AUs add up, while location, scale and Audio Influence keyed by hand stay as keyed."""
+"""Adds relative to each property's default: AUs add up; location, scale and Audio Influence stay as keyed by hand."""
 
 LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
 
@@ -30,13 +30,15 @@ LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEA
 def write_take(
     avatar_object: bpy.types.Object,
     take: Take,
+    data: bytes,
     strip: bpy.types.SoundStrip,
     scene: bpy.types.Scene,
     start: int,
     frames: int,
 ) -> bpy.types.Action:
-    """Make the avatar perform `take` over `frames` frames from `start`, replacing what it performed for this strip before.
+    """Make the avatar perform `take` over `frames` frames from `start`, replacing what it did for this strip.
 
+    data: `Take.to_bytes()`, made on a worker thread, for it takes a while for an hour of speech.
     strip, scene: the sound strip spoken, and the scene whose Sequencer and frame rate it has.
     """
     remove_take_of(avatar_object, strip, scene)
@@ -46,8 +48,9 @@ def write_take(
     entry.scene = scene.name
     entry.sound = strip.sound
     entry.action = _action_of(avatar_object, take, strip.name, entry.number, frames, frames_per_second(scene))
-    takes.store(entry.action, take)
+    takes.store(entry.action, take, data)
     _place(avatar_object, entry.action, strip.name, start, frames)
+    avatar_object.update_tag()
     return entry.action
 
 
@@ -70,6 +73,7 @@ def remove_entry(avatar_object: bpy.types.Object, entry: HMT_PG_take) -> None:
                 animation.nla_tracks.remove(track)
     index = next(i for i, candidate in enumerate(avatar_object.hmtalker.takes) if candidate.number == entry.number)
     avatar_object.hmtalker.takes.remove(index)
+    avatar_object.update_tag()
     if action is not None and action.users == 0:
         bpy.data.actions.remove(action)
 
@@ -145,7 +149,7 @@ def _place(avatar_object: bpy.types.Object, action: bpy.types.Action, name: str,
 
 
 def _track_with_room(animation: bpy.types.AnimData, start: int, end: int) -> bpy.types.NlaTrack:
-    """Return the first generated track with nothing between two frames, or a new one right above the generated ones."""
+    """Return the first generated track with nothing between two frames, or a new one above the generated ones."""
     last = None
     for track in animation.nla_tracks:
         if track.name.startswith(TRACK_NAME):

@@ -31,7 +31,7 @@ MAXIMUM_LOADED = 4
 
 
 def add(context: bpy.types.Context, avatar_path: str = "", name: str | None = None) -> bpy.types.Object:
-    """Add an avatar object at the 3D cursor, make it active, and let it speak for the scene if nobody does yet.
+    """Add an avatar object at the 3D cursor, make it active, and let it speak for the scene if nobody does.
 
     avatar_path: an .hmt file, or empty for the bundled avatar. Raises AvatarError when it cannot be read.
     """
@@ -55,7 +55,7 @@ def add(context: bpy.types.Context, avatar_path: str = "", name: str | None = No
 
 
 def file_of(avatar_object: bpy.types.Object) -> Path:
-    """Return the absolute path of the avatar's file; relative paths are relative to the .blend that holds the object."""
+    """Return the absolute path of the avatar's file; relative ones start at the .blend that holds the object."""
     path = avatar_object.hmtalker.avatar_path
     if not path:
         return engine_paths.BUNDLED_AVATAR
@@ -115,7 +115,7 @@ def avatars_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 
 def speaker(context: bpy.types.Context, scene: bpy.types.Scene) -> bpy.types.Object | None:
-    """Return who speaks the strips of `scene`: its chosen avatar, else the active object, else the only avatar there is."""
+    """Return who speaks the strips of `scene`: its chosen avatar, else the active one, else the only one there is."""
     chosen = scene.hmtalker.avatar
     if chosen is not None and chosen.hmtalker.is_avatar and chosen.users_scene:
         return chosen

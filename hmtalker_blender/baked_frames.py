@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames of an avatar as PNG files with alpha: only those whose inputs changed are rendered, none is ever half written."""
+"""Frames of an avatar as PNG files with alpha: only those whose inputs changed are rendered, none is half written."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import queue
 import re
 import threading
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 
 INPUTS_KEY = "hmtalker:inputs"
 """PNG text that holds the hash of everything that the frame depends on."""
-
-SYNTHETIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-"""IPTC digital source type: what machine-readable labels of generated media refer to."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,8 @@ def render(
     due = [frame for frame in states if read_text(folder / file_name(frame)).get(INPUTS_KEY) != hashes[frame]]
     done = _render_due(job, loaded, states, hashes, due, folder, camera, threads)
     if job.cancelled():
-        raise CancelledError(f"Cancelled; {len(states) - len(due) + done} of {len(states)} frames are finished and kept.")
+        finished = len(states) - len(due) + done
+        raise CancelledError(f"Cancelled; {finished} of {len(states)} frames are finished and kept.")
     return BakedFrames(folder, [file_name(frame) for frame in states], done)
 
 
@@ -111,8 +107,9 @@ def _render_due(
     workers = max(1, min(threads, len(due)))
     # A frame's buffers belong to its renderer, so there is one for every worker
     idle: queue.SimpleQueue[Renderer] = queue.SimpleQueue()
-    for _ in range(workers):
-        idle.put(Renderer(loaded.avatar, threads=max(1, threads // workers)))
+    renderers = [Renderer(loaded.avatar, threads=max(1, threads // workers)) for _ in range(workers)]
+    for renderer in renderers:
+        idle.put(renderer)
     count, counting, failed = 0, threading.Lock(), threading.Event()
 
     def bake(frame: int) -> None:
@@ -131,9 +128,13 @@ def _render_due(
             count += 1
             job.progress(count / len(due), f"Frame {count} of {len(due)}")
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="HM-Talker frame") as pool:
-        for future in [pool.submit(bake, frame) for frame in due]:
-            future.result()
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="HM-Talker frame") as pool:
+            for future in [pool.submit(bake, frame) for frame in due]:
+                future.result()
+    finally:
+        for renderer in renderers:
+            renderer.close()
     return count
 
 
@@ -154,19 +155,17 @@ def _inputs_hash(loaded: LoadedAvatar, state: MotionState, camera: Camera) -> st
 
 def _write(path: Path, pixels: np.ndarray, inputs: str, loaded: LoadedAvatar) -> None:
     """pixels: uint8 [height, width, 4], straight alpha, sRGB. The file appears whole or not at all."""
-    from ..engine.png_file import write_png
+    from ..engine import png_file
 
     header = loaded.avatar.header
-    text = {
-        INPUTS_KEY: inputs,
-        "Software": f"HM-Talker {engine.__version__}",
-        "Source": json.dumps({"digitalSourceType": SYNTHETIC_MEDIA, "avatar": header.get("name", "")}),
-        "Copyright": str(header.get("attribution", "")),
-    }
-    partial = path.with_name(f".{path.name}.part")
+    text = png_file.synthetic_media_text(
+        creator=str(header.get("attribution", "")),
+        software=f"HM-Talker {engine.__version__}",
+        description=f"Talking head of {loaded.avatar.name}",
+    )
     try:
-        write_png(partial, pixels, text)
-        os.replace(partial, path)
+        png_file.write_png(path, pixels, text | {INPUTS_KEY: inputs})
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise RenderError(f"The frame {path} cannot be written ({error.strerror or error}); frames before it are kept.") from None
+        raise RenderError(
+            f"The frame {path} cannot be written ({error.strerror or error}); finished frames are kept."
+        ) from None

@@ -13,12 +13,23 @@ from . import versions
 OWNER_KEY = "hmtalker_frames_of"
 HIGHEST_CHANNEL = 128
 
-KEPT = ("blend_type", "blend_alpha", "mute", "color_tag", "color_multiply", "color_saturation", "use_flip_x", "use_flip_y")
+KEPT = (
+    "blend_type",
+    "blend_alpha",
+    "mute",
+    "color_tag",
+    "color_multiply",
+    "color_saturation",
+    "use_flip_x",
+    "use_flip_y",
+)
 KEPT_TRANSFORM = ("offset_x", "offset_y", "scale_x", "scale_y", "rotation", "origin", "filter")
 KEPT_CROP = ("min_x", "max_x", "min_y", "max_y")
 
 
-def show_frames(scene: bpy.types.Scene, folder: Path, names: list[str], start: int, owner: str, label: str) -> bpy.types.Strip:
+def show_frames(
+    scene: bpy.types.Scene, folder: Path, names: list[str], start: int, owner: str, label: str
+) -> bpy.types.Strip:
     """Show PNG files, one a frame from `start`, in one image strip; update the strip of the same owner if there is one.
 
     names: file names inside `folder`. owner: tells this strip from others, for the next time. The artist's placement,
@@ -47,7 +58,9 @@ def show_frames(scene: bpy.types.Scene, folder: Path, names: list[str], start: i
     strip[OWNER_KEY] = owner
     if old is not None:
         for source, target, attributes in (
-            (old, strip, KEPT), (old.transform, strip.transform, KEPT_TRANSFORM), (old.crop, strip.crop, KEPT_CROP)
+            (old, strip, KEPT),
+            (old.transform, strip.transform, KEPT_TRANSFORM),
+            (old.crop, strip.crop, KEPT_CROP),
         ):
             for attribute in attributes:
                 if hasattr(source, attribute):
@@ -67,9 +80,14 @@ def _shows(strip: bpy.types.Strip, folder: Path, names: list[str], start: int) -
     )
 
 
-def _collides(strips: bpy.types.bpy_prop_collection, own: bpy.types.Strip | None, channel: int, start: int, end: int) -> bool:
+def _collides(
+    strips: bpy.types.bpy_prop_collection, own: bpy.types.Strip | None, channel: int, start: int, end: int
+) -> bool:
     return any(
-        other != own and other.channel == channel and versions.right_handle(other) > start and versions.left_handle(other) < end
+        other != own
+        and other.channel == channel
+        and versions.right_handle(other) > start
+        and versions.left_handle(other) < end
         for other in strips
     )
 

@@ -124,13 +124,13 @@ class Job:
         except StopIteration:
             self._steps = None
             self._started = time.monotonic()
-        except Exception as error:  # noqa: BLE001  whatever happens is told to the artist, not lost in a timer
+        except Exception as error:
             self._fail(error)
 
     def _run_work(self) -> None:
         try:
             self.result = self._work(self)
-        except BaseException as error:  # noqa: BLE001  a thread has nobody above it to catch this
+        except BaseException as error:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:

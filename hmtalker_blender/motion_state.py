@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def of_object(avatar_object: bpy.types.Object) -> MotionState:
     """Return the motion state of an avatar object as it stands.
 
-    avatar_object: the evaluated object (or the original, after a frame change of its own scene). The implicit channel is
-    sampled from the take that is being spoken, and is None when nothing is.
+    avatar_object: the evaluated object (or the original, after a frame change of its own scene). The implicit channel
+    is sampled from the take that is being spoken, and is None when nothing is.
     """
     from ..engine.motion.state import MotionState
 
@@ -43,10 +43,11 @@ def over_frames(
 ) -> Iterator[tuple[int, MotionState]]:
     """Yield each frame with its motion state, and put the scene back where it was at the end (or when closed early).
 
-    Drivers, NLA and constraints count, as they do in the viewport. Main thread only; the caller may pause between frames.
+    Drivers and NLA count, as they do in the viewport. Main thread only; the caller may pause between frames.
     """
     before = scene.frame_current, scene.frame_subframe
     layer = next((layer for layer in scene.view_layers if avatar_object.name in layer.objects), scene.view_layers[0])
+    avatar_object.update_tag()  # an action that a script has just made is not seen by the dependency graph otherwise
     try:
         for frame in frames:
             scene.frame_set(frame)

@@ -43,6 +43,68 @@ class HMT_PG_take(bpy.types.PropertyGroup):
     action: bpy.props.PointerProperty(name="Action", type=bpy.types.Action)  # type: ignore[valid-type]
 
 
+class HMT_PG_performance(bpy.types.PropertyGroup):
+    """How an avatar gives its next performance; the fields of the engine's AnimateSettings."""
+
+    strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Articulation",
+        description="How strongly the mouth moves with the voice",
+        default=1.0,
+        min=0.0,
+        soft_max=2.0,
+        override=OVERRIDABLE,
+    )
+    smoothing: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Smoothing",
+        description="How much the mouth's motion is calmed, in 25ths of a second",
+        default=0.5,
+        min=0.0,
+        soft_max=3.0,
+        override=OVERRIDABLE,
+    )
+    blink_rate: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Blinks per Minute",
+        description="How often the eyes blink",
+        default=17.0,
+        min=0.0,
+        soft_max=40.0,
+        override=OVERRIDABLE,
+    )
+    brows: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Brows",
+        description="How much the brows move with the voice",
+        default=1.0,
+        min=0.0,
+        soft_max=2.0,
+        override=OVERRIDABLE,
+    )
+    head_motion: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Head Motion",
+        description="How much the head nods and sways with the voice",
+        default=1.0,
+        min=0.0,
+        soft_max=2.0,
+        override=OVERRIDABLE,
+    )
+    silence: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Rest in Silence",
+        description="Close the mouth where nobody speaks",
+        default=True,
+        override=OVERRIDABLE,
+    )
+    seed: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Seed",
+        description="The same seed gives the same blinks, brows and head motion",
+        default=0,
+        min=0,
+        override=OVERRIDABLE,
+    )
+
+    def as_settings(self) -> dict[str, float | int | bool]:
+        """Return the arguments of the engine's AnimateSettings."""
+        return {name: getattr(self, name) for name in HMT_PG_performance.__annotations__}
+
+
 class HMT_PG_avatar(bpy.types.PropertyGroup):
     """``Object.hmtalker``: everything that decides the face of an avatar at a frame. AU01..AU45 are added below."""
 
@@ -77,7 +139,7 @@ class HMT_PG_avatar(bpy.types.PropertyGroup):
     )
     audio_influence: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Audio Influence",
-        description="How much the speech itself shapes the mouth, beyond the Action Units; at 0 the face runs on Action Units alone",
+        description="How much the speech itself shapes the mouth; at 0 the face runs on Action Units alone",
         subtype="FACTOR",
         default=1.0,
         min=0.0,
@@ -96,6 +158,9 @@ class HMT_PG_avatar(bpy.types.PropertyGroup):
         description="Which of the avatar's takes Speech Time points into; 0 means none",
         min=0,
         override=OVERRIDABLE,
+    )
+    performance: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Performance", type=HMT_PG_performance, override=OVERRIDABLE
     )
     takes: bpy.props.CollectionProperty(name="Takes", type=HMT_PG_take)  # type: ignore[valid-type]
     last_error: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -124,7 +189,10 @@ class HMT_PG_scene(bpy.types.PropertyGroup):
     """``Scene.hmtalker``: who speaks in this scene's Sequencer, and where rendered frames go."""
 
     avatar: bpy.props.PointerProperty(  # type: ignore[valid-type]
-        name="Avatar", description="Avatar that speaks the strips of this Sequencer", type=bpy.types.Object, poll=_is_avatar
+        name="Avatar",
+        description="Avatar that speaks the strips of this Sequencer",
+        type=bpy.types.Object,
+        poll=_is_avatar,
     )
     output_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Frames Folder",
@@ -148,9 +216,7 @@ class HMT_PG_scene(bpy.types.PropertyGroup):
 
 def attach() -> None:
     """Put the property groups on objects and scenes."""
-    bpy.types.Object.hmtalker = bpy.props.PointerProperty(
-        name="HM-Talker", type=HMT_PG_avatar, override=OVERRIDABLE
-    )
+    bpy.types.Object.hmtalker = bpy.props.PointerProperty(name="HM-Talker", type=HMT_PG_avatar, override=OVERRIDABLE)
     bpy.types.Scene.hmtalker = bpy.props.PointerProperty(name="HM-Talker", type=HMT_PG_scene)
 
 
@@ -160,4 +226,4 @@ def detach() -> None:
     del bpy.types.Object.hmtalker
 
 
-CLASSES = (HMT_PG_take, HMT_PG_avatar, HMT_PG_scene)
+CLASSES = (HMT_PG_take, HMT_PG_performance, HMT_PG_avatar, HMT_PG_scene)

@@ -76,7 +76,7 @@ def find(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip:
         return active(scene)
     strip = scene.sequence_editor.strips_all.get(name) if scene.sequence_editor is not None else None
     if strip is None:
-        raise AudioError(f'There is no strip named "{name}" in the Sequencer of "{scene.name}"; select one and try again.')
+        raise AudioError(f'There is no strip "{name}" in the Sequencer of "{scene.name}"; select one and try again.')
     if strip.type != "SOUND":
         raise AudioError(f'The strip "{name}" is not a sound; select a sound strip.')
     return strip
@@ -147,7 +147,7 @@ def _file_of(strip: bpy.types.SoundStrip) -> tuple[Path, bool]:
 
 
 def _decode(path: Path, name: str, skip: float, length: int) -> np.ndarray:
-    """Return float32 [length], from `skip` seconds into the file; before its beginning and after its end there is silence."""
+    """Return float32 [length], from `skip` seconds into the file; before its beginning and after its end is silence."""
     import aud
 
     begin = max(skip, 0.0)
@@ -157,7 +157,9 @@ def _decode(path: Path, name: str, skip: float, length: int) -> np.ndarray:
         decoded = sound.rechannel(1).resample(RATE, RESAMPLE_MEDIUM).limit(begin, begin + length / RATE).cache().data()
         empty = len(decoded) == 0 and sound.length <= 0
     except aud.error:
-        raise AudioError(f'The sound of the strip "{name}" cannot be read: {path.name} is not audio that Blender knows.') from None
+        raise AudioError(
+            f'The sound of the strip "{name}" cannot be read: {path.name} is no audio that Blender knows.'
+        ) from None
     samples = np.asarray(decoded, np.float32).reshape(-1)
     if empty:
         raise AudioError(f'The sound of the strip "{name}" is empty: {path.name} holds no audio.')
@@ -197,10 +199,14 @@ def _mix_down(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, start: int, e
         scene.frame_start, scene.frame_end = start, end - 1
         scene.use_preview_range, scene.audio_volume = False, 1.0
         with bpy.context.temp_override(**versions.scene_override(scene)):
-            bpy.ops.sound.mixdown(filepath=path, container="WAV", codec="PCM", format="F32", mixrate=RATE, channels="MONO")
+            bpy.ops.sound.mixdown(
+                filepath=path, container="WAV", codec="PCM", format="F32", mixrate=RATE, channels="MONO"
+            )
     except RuntimeError:
         Path(path).unlink(missing_ok=True)
-        raise AudioError(f'Blender cannot mix down the strip "{strip.name}"; remove its speed keys or modifiers.') from None
+        raise AudioError(
+            f'Blender cannot mix down the strip "{strip.name}"; remove its speed keys or modifiers.'
+        ) from None
     finally:
         for other, mute in mutes:
             other.mute = mute

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes inside the .blend.
 
-A take's bytes live on the action that holds its curves, as one byte property: they are saved, packed, appended and linked
-with it, undo shares them between steps, and an hour of speech costs 6 MB with no text encoding. Actions made by
-*Animate* are never edited in place (a new performance is a new action), so a decoded take can be kept by the action's
+A take's bytes live on the action that holds its curves, as one byte property: they are saved, packed, appended and
+linked with it, undo shares them between steps, and an hour of speech costs a few MB with no text encoding. What *Animate*
+stores is never edited in place (a new performance is a new action), so a decoded take can be kept by the action's
 session identifier.
 """
 
@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import bpy
 
 if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
     from ..engine.take import Take
 
 BYTES_KEY = "hmtalker_take"
@@ -22,9 +25,9 @@ MAXIMUM_DECODED = 8
 _decoded: dict[int, Take] = {}
 
 
-def store(action: bpy.types.Action, take: Take) -> None:
-    """Keep the take on its action."""
-    action[BYTES_KEY] = take.to_bytes()
+def store(action: bpy.types.Action, take: Take, data: bytes) -> None:
+    """Keep the take on its action. data: `Take.to_bytes()`."""
+    action[BYTES_KEY] = data
     _remember(action, take)
 
 
@@ -55,7 +58,7 @@ def by_number(avatar_object: bpy.types.Object, number: int) -> Take | None:
     return None
 
 
-def implicit_at(take: Take, seconds: float) -> np.ndarray | None:
+def implicit_at(take: Take, seconds: float) -> NDArray[float32] | None:
     """Return float32 [32], the implicit speech condition at a moment of a take, or None outside of the take."""
     return take.sample_implicit(seconds) if 0.0 <= seconds < take.frames / take.fps else None
 

@@ -37,7 +37,7 @@ class HMT_OT_add_avatar(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             added = avatar_object.add(context, self.filepath)
-        except Exception as error:  # noqa: BLE001  any failure becomes a sentence
+        except Exception as error:
             return reporting.fail(self, error, context.scene)
         reporting.keep("", context.scene)
         self.report({"INFO"}, f"{added.name} is here; press Animate from Strip to make it speak.")

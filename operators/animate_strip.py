@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 
 from ..engine.errors import AudioError, AvatarError, CancelledError
 from ..hmtalker_blender import animation, avatar_object, engine_paths, jobs, sound_strips, versions
 from . import reporting
 from .job_operator import JobOperator
+
+if TYPE_CHECKING:
+    from ..engine.take import Take
 
 
 def chosen_speaker(context: bpy.types.Context, scene: bpy.types.Scene, name: str) -> bpy.types.Object:
@@ -67,22 +72,30 @@ class HMT_OT_animate_from_strip(JobOperator, bpy.types.Operator):
         audio = sound_strips.prepare(scene, strip)
         self._names = scene.name, strip.name, speaker.name
         self._audio = audio
+        settings = speaker.hmtalker.performance.as_settings()
         engine_paths.prepare_kernel_cache()
 
-        def work(job: jobs.Job) -> object:
-            from ..engine.take import animate
+        def work(job: jobs.Job) -> tuple[Take, bytes]:
+            from ..engine.take import AnimateSettings, animate
 
-            job.progress(0.0, "Preparing (the first time takes a little longer)")
+            job.progress(0.0, "Listening to the speech (the first time takes a little longer)")
             samples = audio.read()
             avatar = avatar_object.load(path).avatar
-            take = animate(avatar, samples, progress=job.progress, cancelled=job.cancelled)
+            take = animate(
+                avatar,
+                samples,
+                settings=AnimateSettings(**settings),
+                progress=job.progress,
+                cancelled=job.cancelled,
+            )
+            data = take.to_bytes()
             if job.cancelled():
                 raise CancelledError("Cancelled; nothing was changed.")
-            return take
+            return take, data
 
         return jobs.Job(f"Animating {strip.name}", work)
 
-    def finish(self, context: bpy.types.Context, result: object) -> str:
+    def finish(self, context: bpy.types.Context, result: tuple[Take, bytes]) -> str:
         scene_name, strip_name, speaker_name = self._names
         scene, speaker = bpy.data.scenes.get(scene_name), bpy.data.objects.get(speaker_name)
         if scene is None or scene.sequence_editor is None or strip_name not in scene.sequence_editor.strips_all:
@@ -90,7 +103,9 @@ class HMT_OT_animate_from_strip(JobOperator, bpy.types.Operator):
         if speaker is None:
             raise AvatarError(f'The avatar "{speaker_name}" was removed while it was being animated.')
         strip = scene.sequence_editor.strips_all[strip_name]
-        animation.write_take(speaker, result, strip, scene, self._audio.start, self._audio.frames)  # type: ignore[arg-type]
+        animation.write_take(speaker, *result, strip, scene, self._audio.start, self._audio.frames)
+        for warning in result[0].warnings:
+            self.report({"WARNING"}, warning)
         if scene.hmtalker.avatar is None:
             scene.hmtalker.avatar = speaker
         return f'{speaker.name} speaks "{strip_name}".'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An operator around a job: modal with progress and Esc in the interface, blocking in scripts and in background mode."""
+"""An operator around a job: modal with progress and Esc in the interface, blocking in scripts and in the background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN_IN = {"VIEW_3D", "SEQUENCE_EDITOR"}
 
 
 class JobOperator:
-    """Mix-in. A subclass says what to do in `prepare`, and writes the result into the .blend in `finish`, in one undo step."""
+    """Mix-in. `prepare` says what to do; `finish` writes the result into the .blend, in one undo step."""
 
     _job: jobs.Job
     _timer: bpy.types.Timer | None = None
@@ -36,7 +36,7 @@ class JobOperator:
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             self._job = self.prepare(context)
-        except Exception as error:  # noqa: BLE001  any failure becomes a sentence
+        except Exception as error:
             return reporting.fail(self, error, *self.owners(context))
         self._job.run()
         return self._conclude(context)
@@ -44,9 +44,13 @@ class JobOperator:
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         if bpy.app.background or context.window is None:
             return self.execute(context)
+        return self.start_modal(context)
+
+    def start_modal(self, context: bpy.types.Context) -> set[str]:
+        """Begin, and let the interface live on while a timer looks after the job."""
         try:
             self._job = self.prepare(context)
-        except Exception as error:  # noqa: BLE001  any failure becomes a sentence
+        except Exception as error:
             return reporting.fail(self, error, *self.owners(context))
         self._job.tick()
         self._timer = context.window_manager.event_timer_add(TIMER_SECONDS, window=context.window)
@@ -80,7 +84,7 @@ class JobOperator:
         if error is None:
             try:
                 message = self.finish(context, self._job.result)
-            except Exception as failure:  # noqa: BLE001  any failure becomes a sentence
+            except Exception as failure:
                 error = failure
         if isinstance(error, CancelledError):
             reporting.keep("", *self.owners(context))

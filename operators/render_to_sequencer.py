@@ -113,7 +113,7 @@ class HMT_OT_render_to_sequencer(JobOperator, bpy.types.Operator):
         told = f"{result.rendered} of {len(result.names)} frames rendered, the others were up to date"
         if self._temporary:
             self.report(
-                {"WARNING"}, f"The .blend is not saved, so frames are in a temporary folder, {result.folder}; save it to keep them."
+                {"WARNING"}, "The .blend is not saved, so these frames are temporary; save it and render again."
             )
         return f"{told}; they are in {result.folder}."
 

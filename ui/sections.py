@@ -16,7 +16,11 @@ CHARACTERS_PER_UNIT = 0.13
 
 
 def draw_button(
-    layout: bpy.types.UILayout, context: bpy.types.Context, operator: type[bpy.types.Operator], icon: str, text: str = ""
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    operator: type[bpy.types.Operator],
+    icon: str,
+    text: str = "",
 ) -> None:
     """Draw an operator's button; where it cannot be pressed, the reason stands under it."""
     reason = operator.disabled_reason(context)  # type: ignore[attr-defined]

@@ -110,10 +110,23 @@ class HMT_PT_head_and_speech(_FacePanel, bpy.types.Panel):
         column.prop(values, "speech_time")
 
 
+class HMT_PT_performance(_FacePanel, bpy.types.Panel):
+    """How the next performance is given"""
+
+    bl_idname = "HMT_PT_performance"
+    bl_label = "Performance"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self._column()
+        settings = _shown_avatar(context).hmtalker.performance
+        for name in ("strength", "smoothing", "blink_rate", "brows", "head_motion", "silence", "seed"):
+            column.prop(settings, name)
+
+
 def draw_action_units(column: bpy.types.UILayout, avatar: bpy.types.Object, codes: tuple[str, ...]) -> None:
     """Draw one slider per Action Unit."""
     for code in codes:
         column.prop(avatar.hmtalker, code, slider=True)
 
 
-CLASSES = (HMT_PT_avatar, HMT_PT_upper_face, HMT_PT_lower_face, HMT_PT_head_and_speech)
+CLASSES = (HMT_PT_avatar, HMT_PT_upper_face, HMT_PT_lower_face, HMT_PT_performance, HMT_PT_head_and_speech)

@@ -32,11 +32,11 @@ _RECIPE: dict[str, dict[str, float]] = {
     # weights at intensity 5; both sides where there are two
     "AU01": {"browInnerUp": 1.5},
     "AU02": {"browOuterUp": 1.2},
-    "AU04": {"browDown": 1.5},
+    "AU04": {"browDown": 1.2},
     "AU05": {"eyeWide": 1.1},
     "AU06": {"cheekSquint": 1.5, "eyeSquint": 0.45},
     "AU07": {"eyeSquint": 1.1, "eyeBlink": 0.10},
-    "AU09": {"noseSneer": 1.5, "browDown": 0.35},
+    "AU09": {"noseSneer": 1.5, "browDown": 0.25},
     "AU10": {"mouthUpperUp": 1.0, "noseSneer": 0.25},
     "AU12": {"mouthSmile": 1.0, "cheekSquint": 0.15},
     "AU14": {"mouthDimple": 1.5},
@@ -93,7 +93,8 @@ def _row(weights: dict[str, float]) -> np.ndarray:
 _TABLE = np.stack([_row(weights) for weights in _RECIPE.values()])  # [19, 52]
 _GAP = _row(_GAP_PER_WEIGHT)
 _LIPS_ROW, _CLOSE_ROW = _row(_LIPS), _row({"mouthClose": 1.0})
-_BLINK, _WIDE, _SQUINT = (_row({n: 1.0}) > 0 for n in ("eyeBlink", "eyeWide", "eyeSquint"))
+_BLINK, _WIDE, _SQUINT, _FROWN = (_row({n: 1.0}) > 0 for n in ("eyeBlink", "eyeWide", "eyeSquint", "browDown"))
+_FROWN_LIMIT = 1.25  # beyond, the brows sink behind the lids
 
 
 def to_arkit(
@@ -112,6 +113,7 @@ def to_arkit(
     blink_column = ACTION_UNITS.index("AU45")
     strength[:, blink_column] = np.minimum(units[:, blink_column] / BLINK_CLOSED, 1)
     weights = _soft_limit(strength @ _TABLE)
+    weights[:, _FROWN] = _soft_limit(weights[:, _FROWN], 0.8, _FROWN_LIMIT)
     weights[:, _BLINK] = np.minimum(weights[:, _BLINK], 1)
     shut = weights[:, _BLINK].mean(1, keepdims=True)
     weights[:, _WIDE] *= 1 - shut
@@ -135,9 +137,9 @@ def _part_lips(weights: np.ndarray, part: np.ndarray, drop: np.ndarray) -> np.nd
     return opened + closing[:, None] * _CLOSE_ROW
 
 
-def _soft_limit(weights: np.ndarray, knee: float = 1.2) -> np.ndarray:
-    """Identity up to the knee, then bending smoothly towards `WEIGHT_LIMIT`."""
-    room = WEIGHT_LIMIT - knee
+def _soft_limit(weights: np.ndarray, knee: float = 1.2, limit: float = WEIGHT_LIMIT) -> np.ndarray:
+    """Identity up to the knee, then bending smoothly towards the limit."""
+    room = limit - knee
     return np.where(weights > knee, knee + room * np.tanh((weights - knee) / room), weights)
 
 

@@ -17,7 +17,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-
 from performance_channels import Performance, performance_from_tracking
 
 SAMPLE_RATE = 16000
@@ -40,7 +39,6 @@ def clip_order(clips: Path, split: dict[str, list[str]] | None) -> list[str]:
 def track(clips: Path, names: list[str], task: Path, threads: int = 1) -> dict[str, np.ndarray]:
     """Track the face through every frame; a frame without a face repeats the frame before it with score 0."""
     import av
-
     from face_landmarks import BLENDSHAPES, FaceLandmarker
 
     landmarker = FaceLandmarker(task, threads)

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from au_to_arkit import to_arkit
-
+from au_to_arkit import ARKIT_NAMES, to_arkit
 from performance_channels import Performance
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -243,9 +242,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     frames = choose_frames(Performance.load(arguments.performance), arguments.seed)
-    shapes = to_arkit(frames["action_units"], frames["pucker"], frames["funnel"])
-    arkit = np.stack([np.asarray(weights) for weights in shapes.values()], 1).astype(np.float32)
-    np.savez_compressed(arguments.output, **frames, arkit=arkit, arkit_names=np.array(list(shapes)))
+    arkit = to_arkit(frames["action_units"], frames["pucker"], frames["funnel"])
+    np.savez_compressed(arguments.output, **frames, arkit=arkit, arkit_names=np.array(ARKIT_NAMES))
     kinds, counts = np.unique([source.split(":")[0] for source in frames["source"]], return_counts=True)
     print(f"{len(arkit)} frames: " + ", ".join(f"{count} {kind}" for kind, count in zip(kinds, counts, strict=True)))
 

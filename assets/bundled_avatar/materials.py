@@ -76,7 +76,7 @@ def build_materials(assets: Path, identity: Identity) -> dict[str, bpy.types.Mat
     hair = load_image(assets / "hair" / identity.hair / f"{identity.hair}_diffuse.png")
     brow = load_image(assets / "eyebrows" / identity.brow / f"{identity.brow}.png")
     lash = load_image(assets / "eyelashes" / identity.lash / f"{identity.lash}.png")
-    return {
+    materials = {
         "skin": _skin(skin, identity),
         "lining": _lining(skin),
         "teeth": _teeth(load_image(assets / "teeth" / "materials" / "teeth.png")),
@@ -88,6 +88,8 @@ def build_materials(assets: Path, identity: Identity) -> dict[str, bpy.types.Mat
         "lash": _card("lash", lash, FACE, (0.15, 0.1, 0.08), roughness=0.7, specular=0.1, opacity=0.9),
         "cloth": _cloth(assets / "clothes" / identity.cloth, identity),
     }
+    materials["hair"].use_transparent_shadow = False  # dozens of cards deep: it would cost a fifth of every frame
+    return materials
 
 
 def load_image(path: Path, data: bool = False) -> bpy.types.Image:

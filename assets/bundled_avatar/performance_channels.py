@@ -15,9 +15,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import savgol_filter
-
 from facial_measurements import head_landmarks, measure, pitch_yaw_roll, rotations
+from scipy.signal import savgol_filter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -45,8 +44,8 @@ class Performance:
     clips: [C] names without suffix. clip_index, frame_in_clip: int [F]. training: bool [F], False where held out.
     speech: bool [F], a phone other than silence is spoken. phones: str [F].
     action_units: float32 [F, 17], 0..5 (AU45: 2 = closed), order ``action_units.CODES``. pucker, funnel: float32 [F]
-    0..5. head: float32 [F, 6] pitch, yaw, roll (radians), x, y, z (metres) from the speaker's mean pose, turned 1.5
-    times as far as he does. head_motion: the same from the clip's mean pose, 3 times as far.
+    0..5. head: float32 [F, 6] pitch, yaw, roll (radians) from the speaker's usual pose, turned 1.5 times as far as he
+    does, and x, y, z (metres) from the clip's. head_motion: the angles from the clip's usual pose too, 3 times as far.
     targets7: float32 [F, 7], ``TARGETS``, 0..1 between the 5th and 95th percentile of the training clips, not clipped.
     """
 
@@ -228,12 +227,12 @@ def head_pose(transform: np.ndarray, clip_index: np.ndarray, gain: float, centre
     place = transform[:, :3, 3] / 100
     pose = smooth(np.concatenate([angles, place], 1), clip_index, 9)
     pose[:, 5] = smooth(pose[:, 5:], clip_index, 25)[:, 0]  # depth from a face's size is the noisiest
-    if centre_per_clip:
-        pose = per_clip(pose, clip_index, lambda part: part - np.median(part, 0))
-    else:
-        pose = pose - np.median(pose, 0)
-    pitch, yaw, roll = pose[:, :3].T
+    still = pose[:, :3] - np.median(pose[:, :3], 0)
+    pose = per_clip(pose, clip_index, lambda part: part - np.median(part, 0))
+    if not centre_per_clip:  # where he sits differs from clip to clip: that moves the shoulders too, so only angles
+        pose[:, :3] = still
     # Turning about the neck already carries the face along; only the rest is translation.
+    pitch, yaw, roll = per_clip(pose[:, :3], clip_index, lambda part: part - np.median(part, 0)).T
     carried = np.stack(
         [
             yaw * FACE_ORIGIN[2] - roll * FACE_ORIGIN[1],

@@ -91,7 +91,7 @@ def _configure_render(scene: bpy.types.Scene, size: int, samples: int, threads: 
     cycles.use_animated_seed = True  # a training that sees many frames averages fresh noise away
     cycles.use_denoising = True
     cycles.denoiser, cycles.denoising_input_passes = "OPENIMAGEDENOISE", "RGB_ALBEDO_NORMAL"
-    cycles.denoising_prefilter, cycles.denoising_quality = "FAST", "HIGH"
+    cycles.denoising_prefilter, cycles.denoising_quality = "FAST", "BALANCED"
     cycles.use_light_tree = False
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 2, 2
     cycles.transmission_bounces, cycles.transparent_max_bounces = 2, 12

@@ -99,10 +99,10 @@ def read_avatar_header(path: str | Path) -> dict[str, Any]:
 def save_avatar(avatar: Avatar, path: str | Path) -> None:
     """Write atomically; SH coefficients are stored in half precision. Raises AvatarError."""
     path = Path(path)
-    # Through JSON, so that tuples are lists, as a reader will see them.
+    # Through JSON, so that what is checked is what a reader will see: lists for tuples, and within a reader's limits.
     header = avatar.header | {"format": FORMAT, "version": VERSION}
     try:
-        header = json.loads(json.dumps(header, allow_nan=False))
+        header = container.parse_json(json.dumps(header, allow_nan=False).encode("utf-8"))
         check_header(header)
         arrays: dict[str, np.ndarray] = {}
         for layer, gaussians in (("face", avatar.face), ("mouth", avatar.mouth)):

@@ -71,7 +71,7 @@ class Poser:
         self.threads = max(1, threads) if executor is not None else 1
         self._executor = executor
         self._opacities = _sigmoid(gaussians.raw_opacities.astype(np.float64)).astype(np.float32)
-        self._sh = np.ascontiguousarray(gaussians.sh.reshape(gaussians.count, -1))
+        self._sh = np.ascontiguousarray(gaussians.sh.reshape(gaussians.count, 3 * gaussians.sh.shape[1]))
         self._none = np.zeros((gaussians.count, 3), np.float32)
 
     def pose(

@@ -107,7 +107,9 @@ def create(name: str = "cpu", threads: int | None = None) -> Rasterizer:
         try:
             from .cpu import CpuRasterizer
         except ImportError as error:
-            raise RenderError(f"The CPU rasterizer needs the package numba, which cannot be loaded ({error}).") from error
+            raise RenderError(
+                f"The CPU rasterizer needs the package numba, which cannot be loaded ({error})."
+            ) from error
         return CpuRasterizer(threads=threads)
     if name == "reference":
         try:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from .compiled import kernel
 from .projection import (
     BOTTOM,
     CONIC_A,
@@ -26,7 +26,6 @@ from .projection import (
     MEAN_X,
     MEAN_Y,
     NOT_DRAWN,
-    NUMBA_OPTIONS,
     ONE,
     RIGHT,
     TOP,
@@ -48,7 +47,7 @@ _ROUNDING = f4(1e-6)
 _BLOCK_MARGIN = f4(0.0125)  # blocks; 0.05 px against rounding
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _touches(r, x_tile, y_tile):  # type: ignore[no-untyped-def]
     """Whether the ellipse alpha >= 1/255 reaches a pixel of the tile at (x_tile, y_tile), or nearly so."""
     a, b, c = r[CONIC_A], r[CONIC_B], r[CONIC_C]
@@ -74,7 +73,7 @@ def _touches(r, x_tile, y_tile):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def reserve_pairs(n, irecord, keys, splat_start):  # type: ignore[no-untyped-def]
     """Give each splat as many pair slots as its box touches tiles; returns the total. `splat_start`: int32 [n + 1]."""
     total = 0
@@ -89,7 +88,7 @@ def reserve_pairs(n, irecord, keys, splat_start):  # type: ignore[no-untyped-def
     return total
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def find_tiles(worker, workers, n, record, irecord, tiles_x, splat_start, slot_tile, histogram):  # type: ignore[no-untyped-def]
     """Write the tile of every pair slot, or -1 where the ellipse misses it, and count the pairs per tile."""
     row = histogram[worker]
@@ -112,7 +111,7 @@ def find_tiles(worker, workers, n, record, irecord, tiles_x, splat_start, slot_t
                 slot += 1
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def place_pairs(drawn, order, splat_start, slot_tile, histogram, tile_start, pair_splat, pair_slot):  # type: ignore[no-untyped-def]
     """Group the pairs by tile, nearest first; returns how many there are. `tile_start`: int32 [tiles + 1].
 
@@ -140,7 +139,7 @@ def place_pairs(drawn, order, splat_start, slot_tile, histogram, tile_start, pai
     return total
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def block_mask(r, q, x_tile, y_tile):  # type: ignore[no-untyped-def]
     """64-bit mask (bit 8*row + column) of the tile's 4x4-pixel blocks that the ellipse alpha >= 1/255 touches."""
     first_x = max(0, q[LEFT] - x_tile) >> 2

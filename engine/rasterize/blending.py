@@ -8,9 +8,9 @@ walks front to back again instead of dividing transmittances back; it needs noth
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from .binning import BLOCKS, TILE, block_mask, u8
+from .compiled import kernel
 from .projection import (
     BLUE,
     CONIC_A,
@@ -23,7 +23,6 @@ from .projection import (
     LOG2_OPACITY,
     MEAN_X,
     MEAN_Y,
-    NUMBA_OPTIONS,
     ONE,
     RED,
     TWO,
@@ -51,7 +50,7 @@ _REFRESH = 15  # the mask of unfinished blocks is renewed every 16 splats
 _TINY = f4(1e-10)  # floor of alpha in the expected depth (gsplat 1.5.3, rendering.py:760-768)
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _aligned(n):  # type: ignore[no-untyped-def]
     """float32 scratch on a 64-byte boundary: no vector crosses a cache line."""
     buffer = np.empty(n + 16, np.float32)
@@ -59,7 +58,7 @@ def _aligned(n):  # type: ignore[no-untyped-def]
     return buffer[start : start + n]
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _refresh(live, state, stride):  # type: ignore[no-untyped-def]
     """`live` without the blocks whose pixels have all stopped."""
     m = live
@@ -71,7 +70,7 @@ def _refresh(live, state, stride):  # type: ignore[no-untyped-def]
     return live
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _start(state, stride, w, h):  # type: ignore[no-untyped-def]
     """Clear a tile of w x h pixels: T = 1 inside the picture, stopped outside. Returns the mask of live blocks."""
     state[:] = ZERO
@@ -86,7 +85,7 @@ def _start(state, stride, w, h):  # type: ignore[no-untyped-def]
     return live
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _blend_tile(tile, tiles_x, tile_start, pair_splat, record, irecord, alpha_max, background, rgb, alpha, depth):  # type: ignore[no-untyped-def]
     height, width = alpha.shape
     x_tile, y_tile = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
@@ -129,8 +128,23 @@ def _blend_tile(tile, tiles_x, tile_start, pair_splat, record, irecord, alpha_ma
                 depth[y, x] = state[o + u8(64)] / max(ONE - t, _TINY)
 
 
-@njit(**NUMBA_OPTIONS)
-def blend(worker, workers, counter, tiles, tiles_x, tile_start, pair_splat, record, irecord, alpha_max, background, rgb, alpha, depth):  # type: ignore[no-untyped-def]
+@kernel
+def blend(
+    worker,
+    workers,
+    counter,
+    tiles,
+    tiles_x,
+    tile_start,
+    pair_splat,
+    record,
+    irecord,
+    alpha_max,
+    background,
+    rgb,
+    alpha,
+    depth,
+):  # type: ignore[no-untyped-def]
     """Render tiles until none is left; `tiles` is the order to take them in, `depth` [H, W] or None."""
     while True:
         j = take_next(counter)
@@ -141,8 +155,10 @@ def blend(worker, workers, counter, tiles, tiles_x, tile_start, pair_splat, reco
         )
 
 
-@njit(**NUMBA_OPTIONS)
-def _unblend_tile(tile, tiles_x, tile_start, pair_splat, pair_slot, record, irecord, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums):  # type: ignore[no-untyped-def]
+@kernel
+def _unblend_tile(
+    tile, tiles_x, tile_start, pair_splat, pair_slot, record, irecord, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums
+):  # type: ignore[no-untyped-def]
     height, width = alpha.shape
     begin, end = tile_start[tile], tile_start[tile + 1]
     if begin >= end:
@@ -185,20 +201,67 @@ def _unblend_tile(tile, tiles_x, tile_start, pair_splat, pair_slot, record, irec
             live = _refresh(live, state, stride)
 
 
-@njit(**NUMBA_OPTIONS)
-def unblend(worker, workers, counter, tiles, tiles_x, tile_start, pair_splat, pair_slot, record, irecord, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums):  # type: ignore[no-untyped-def]
+@kernel
+def unblend(
+    worker,
+    workers,
+    counter,
+    tiles,
+    tiles_x,
+    tile_start,
+    pair_splat,
+    pair_slot,
+    record,
+    irecord,
+    alpha_max,
+    rgb,
+    alpha,
+    d_rgb,
+    d_alpha,
+    pair_sums,
+):  # type: ignore[no-untyped-def]
     """Gradient sums of every (splat, tile) pair into `pair_sums` [slots * SUMS], tiles taken until none is left."""
     while True:
         j = take_next(counter)
         if j >= tiles.shape[0]:
             break
         _unblend_tile(
-            tiles[j], tiles_x, tile_start, pair_splat, pair_slot, record, irecord, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums
+            tiles[j],
+            tiles_x,
+            tile_start,
+            pair_splat,
+            pair_slot,
+            record,
+            irecord,
+            alpha_max,
+            rgb,
+            alpha,
+            d_rgb,
+            d_alpha,
+            pair_sums,
         )
 
 
-@njit(**NUMBA_OPTIONS)
-def gather(worker, workers, splat_start, slot_tile, pair_sums, record, means, quaternions, scales, opacities, cam, d_means, d_quaternions, d_scales, d_opacities, d_colors, d_means2d):  # type: ignore[no-untyped-def]
+@kernel
+def gather(
+    worker,
+    workers,
+    splat_start,
+    slot_tile,
+    pair_sums,
+    record,
+    means,
+    quaternions,
+    scales,
+    opacities,
+    cam,
+    d_means,
+    d_quaternions,
+    d_scales,
+    d_opacities,
+    d_colors,
+    d_means2d,
+):  # type: ignore[no-untyped-def]
     """Sum the pairs of each drawn splat (always in the same order) and carry the sums to its parameters."""
     n = means.shape[0]
     s = np.empty(SUMS, np.float32)

@@ -10,20 +10,15 @@ cancellation (Lagrange: |p|^2 |q|^2 - (p.q)^2 = |p x q|^2); needle-shaped splats
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from .compiled import kernel
 from .vector_ir import float_bits
 
 if TYPE_CHECKING:
     from ..camera import Camera
-
-# Neither nnan/ninf (splats that are not finite must be recognised) nor reassoc (results must not depend on the compiler).
-NUMBA_OPTIONS: dict[str, Any] = dict(
-    cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy", boundscheck=False
-)
 
 f4 = np.float32
 i4 = np.int32
@@ -75,12 +70,12 @@ def camera_vector(camera: Camera) -> np.ndarray:
     return np.concatenate([view[:3, :3].ravel(), view[:3, 3], [fx, fy, cx - 0.5, cy - 0.5], limits]).astype(np.float32)
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _finite(x):  # type: ignore[no-untyped-def]
     return (float_bits(x) & _EXPONENT) != _EXPONENT
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _rotation(q0, q1, q2, q3):  # type: ignore[no-untyped-def]
     """Row-major rotation matrix of a quaternion (w, x, y, z) of any length."""
     s = TWO / (q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3)
@@ -90,7 +85,7 @@ def _rotation(q0, q1, q2, q3):  # type: ignore[no-untyped-def]
     return ONE - (yy + zz), xy - wz, xz + wy, xy + wz, ONE - (xx + zz), yz - wx, xz - wy, yz + wx, ONE - (xx + yy)
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _jacobian_rows(x, y, z, cam):  # type: ignore[no-untyped-def]
     """The two rows of J R, and x/z, y/z clamped to the limits."""
     iz = ONE / z
@@ -105,13 +100,13 @@ def _jacobian_rows(x, y, z, cam):  # type: ignore[no-untyped-def]
     return a, b, u, v
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _bound(x, limit):  # type: ignore[no-untyped-def]
     """A float pixel bound as an int within 0..limit."""
     return i4(min(max(x, ZERO), f4(limit)))
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _project_one(i, means, quaternions, scales, opacities, colors, cam, width, height, record, irecord, radii):  # type: ignore[no-untyped-def]
     """Fill the record of splat i; return its sort key."""
     mx, my, mz = means[i, 0], means[i, 1], means[i, 2]
@@ -150,7 +145,9 @@ def _project_one(i, means, quaternions, scales, opacities, colors, cam, width, h
     extent = min(MAX_EXTENT, math.sqrt(max(reach, ZERO)))
     radius_x, radius_y = np.ceil(extent * math.sqrt(xx)), np.ceil(extent * math.sqrt(yy))
     px, py = u + HALF, v + HALF
-    outside = px + radius_x <= ZERO or px - radius_x >= f4(width) or py + radius_y <= ZERO or py - radius_y >= f4(height)
+    outside = (
+        px + radius_x <= ZERO or px - radius_x >= f4(width) or py + radius_y <= ZERO or py - radius_y >= f4(height)
+    )
     if outside or (radius_x <= ZERO and radius_y <= ZERO):
         return NOT_DRAWN
     radii[i] = i4(min(max(radius_x, radius_y), f4(1e9)))
@@ -173,8 +170,10 @@ def _project_one(i, means, quaternions, scales, opacities, colors, cam, width, h
     return float_bits(z)
 
 
-@njit(**NUMBA_OPTIONS)
-def project(worker, workers, means, quaternions, scales, opacities, colors, cam, width, height, record, irecord, radii, keys):  # type: ignore[no-untyped-def]
+@kernel
+def project(
+    worker, workers, means, quaternions, scales, opacities, colors, cam, width, height, record, irecord, radii, keys
+):  # type: ignore[no-untyped-def]
     """Fill `record` [N, 16] (and its int32 view), `radii` [N] and sort `keys` [N] for this worker's share of splats."""
     n = means.shape[0]
     for i in range(n * worker // workers, n * (worker + 1) // workers):
@@ -184,7 +183,7 @@ def project(worker, workers, means, quaternions, scales, opacities, colors, cam,
         )
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def _column_gradient(r0, r1, r2, a, b, scale, v_xx, v_xy, v_yy):  # type: ignore[no-untyped-def]
     """Gradient through column k = (r0, r1, r2) of the rotation: d scale, d column (3), and dp, dq with respect to the unscaled rows."""
     p = a[0] * r0 + a[1] * r1 + a[2] * r2
@@ -197,7 +196,7 @@ def _column_gradient(r0, r1, r2, a, b, scale, v_xx, v_xy, v_yy):  # type: ignore
     return d_scale, dp * a[0] + dq * b[0], dp * a[1] + dq * b[1], dp * a[2] + dq * b[2], dp, dq
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def project_backward(i, screen, means, quaternions, scales, record, cam, d_means, d_quaternions, d_scales):  # type: ignore[no-untyped-def]
     """Carry the screen gradients of splat i to its 3D parameters.
 
@@ -240,8 +239,16 @@ def project_backward(i, screen, means, quaternions, scales, record, cam, d_means
     d_quaternions[i, 3] = (dk - along * k_) * inverse_norm
 
     # Rows of J R, then J = [[ja, 0, jb], [0, jc, jd]]; a clamped axis sends its gradient to z only (Utils.cuh:602-615).
-    da0, da1, da2 = dp0 * m00 + dp1 * m01 + dp2 * m02, dp0 * m10 + dp1 * m11 + dp2 * m12, dp0 * m20 + dp1 * m21 + dp2 * m22
-    db0, db1, db2 = dq0 * m00 + dq1 * m01 + dq2 * m02, dq0 * m10 + dq1 * m11 + dq2 * m12, dq0 * m20 + dq1 * m21 + dq2 * m22
+    da0, da1, da2 = (
+        dp0 * m00 + dp1 * m01 + dp2 * m02,
+        dp0 * m10 + dp1 * m11 + dp2 * m12,
+        dp0 * m20 + dp1 * m21 + dp2 * m22,
+    )
+    db0, db1, db2 = (
+        dq0 * m00 + dq1 * m01 + dq2 * m02,
+        dq0 * m10 + dq1 * m11 + dq2 * m12,
+        dq0 * m20 + dq1 * m21 + dq2 * m22,
+    )
     d_ja = da0 * cam[0] + da1 * cam[1] + da2 * cam[2]
     d_jb = da0 * cam[6] + da1 * cam[7] + da2 * cam[8]
     d_jc = db0 * cam[3] + db1 * cam[4] + db2 * cam[5]

@@ -7,14 +7,14 @@ Positive floats order like their bits; ties keep the splats' own order (gsplat 1
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from .projection import NOT_DRAWN, NUMBA_OPTIONS
+from .compiled import kernel
+from .projection import NOT_DRAWN
 
 _DIGIT_BITS = 11
 
 
-@njit(**NUMBA_OPTIONS)
+@kernel
 def depth_sort(keys, order, scratch_keys, scratch_order, spare_keys):  # type: ignore[no-untyped-def]
     """Write the indices of the drawn splats, nearest first, into `order`; return how many there are.
 

@@ -196,7 +196,17 @@ def unblend_block(typing, state, base, left, top, a, b, c, log2_opacity, alpha_m
         u = builder.fmul(builder.fsub(builder.fmul(t, shade), builder.fdiv(behind, rest)), alpha)
         u = builder.select(builder.fcmp_ordered("<=", uncapped, values[6]), u, lanes.const(0.0))
         ux, uy = builder.fmul(u, dx), builder.fmul(u, dy)
-        terms = ((u, None), (ux, None), (uy, None), (ux, dx), (ux, dy), (uy, dy), (weight, g0), (weight, g1), (weight, g2))
+        terms = (
+            (u, None),
+            (ux, None),
+            (uy, None),
+            (ux, dx),
+            (ux, dy),
+            (uy, dy),
+            (weight, g0),
+            (weight, g1),
+            (weight, g2),
+        )
         for k, (x, y) in enumerate(terms):
             place = lanes.at(out, k * LANES)
             old = lanes.load(place)

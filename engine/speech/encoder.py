@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import CancelledError, HMTalkerError
-from .log_mel import SAMPLE_RATE, mel_filters, spectra
+from .log_mel import mel_filters, spectra
 from .loudness import speech_gain
 
 Progress = Callable[[float], None]
@@ -116,7 +116,7 @@ def create(
     *,
     threads: int = 1,
 ) -> SpeechEncoder:
-    """The encoder called `encoder_id`, with the weights at `path` (default: where the extension and `fetch` put them)."""
+    """The encoder called `encoder_id`, with the weights at `path` (default: the installation's)."""
     if encoder_id == MelEncoder.id:
         return MelEncoder()
     if encoder_id == WHISPER_ID:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whisper's log-mel spectrogram in numpy, made independent of the clip it is cut from.
 
-Whisper (openai/whisper, whisper/audio.py, ``log_mel_spectrogram``): 16 kHz, Hann window of 400, hop 160, 80 Slaney mels of the
-power spectrum, log10, floored at (loudest value of the clip) - 8, then (x + 4) / 4. That floor makes every value depend on
-the loudest moment of the clip. Here the loudness is normalised first (``loudness.speech_gain``) and the floor stands on a fixed
-:data:`REFERENCE_MAXIMUM`, so a chunk and the whole file agree.
+Whisper (openai/whisper, whisper/audio.py, ``log_mel_spectrogram``): 16 kHz, Hann window of 400, hop 160, 80 Slaney mels
+of the power spectrum, log10, floored at (loudest value of the clip) - 8, then (x + 4) / 4. That floor makes every value
+depend on the loudest moment of the clip. Here the loudness is normalised first (``loudness.speech_gain``) and the floor
+stands on a fixed :data:`REFERENCE_MAXIMUM`, so a chunk and the whole file agree.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FLOOR = 1e-10
 RANGE = 8.0
 """log10 units kept below the maximum (openai/whisper, audio.py)."""
 REFERENCE_MAXIMUM = 1.0
-"""Loudest log10 mel power of speech whose loud parts are at -20 dBFS. Measured on 20 recordings of 2 to 27 s by 10 people:
-median 0.66, 5th to 95th percentile 0.35 to 1.76, more the longer the recording."""
+"""Loudest log10 mel power of speech whose loud parts are at -20 dBFS. Measured on 20 recordings of 2 to 27 s: median
+0.66, 5th to 95th percentile 0.35 to 1.76, more the longer the recording."""
 _BLOCK = 4096
 
 
@@ -46,7 +46,7 @@ def mel_filters(
     widths = np.diff(edges)
     ramps = edges[:, None] - frequencies[None, :]
     triangles = np.maximum(0.0, np.minimum(-ramps[:-2] / widths[:-1, None], ramps[2:] / widths[1:, None]))
-    filters = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None])
+    filters = triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
     filters.setflags(write=False)
     return filters
 
@@ -63,7 +63,7 @@ def spectra(
     fft: int,
     hop: int,
 ) -> np.ndarray:  # [count, fft // 2 + 1] complex
-    """Windowed spectra `first` .. `first + count`; spectrum ``k`` is centred on sample ``k * hop``, zeros outside the file."""
+    """Windowed spectra from number `first` on; spectrum ``k`` is centred on sample ``k * hop``, zeros outside the file."""
     start = first * hop - fft // 2
     stop = (first + count - 1) * hop + fft - fft // 2
     part = samples[max(start, 0) : max(stop, 0)]
@@ -74,7 +74,7 @@ def spectra(
 
 
 def power_mel(samples: np.ndarray, first: int, count: int) -> np.ndarray:
-    """Mel power of Whisper's front end, [count, 80] of the type of `samples`; row ``k`` is centred on sample ``(first + k) * 160``."""
+    """Mel power of Whisper's front end, [count, 80] of the type of `samples`; see :func:`log_mel`."""
     out = np.empty((count, MELS), samples.dtype)
     filters = np.ascontiguousarray(mel_filters().T, samples.dtype)
     for begin in range(0, count, _BLOCK):
@@ -92,7 +92,8 @@ def log_mel(
 ) -> np.ndarray:  # [80, count] of the type of `samples`
     """Whisper's input for the frames `first` .. `first + count` (100 a second), by default the whole of `samples`.
 
-    Any range gives exactly the values the whole file would give there. Beyond the ends the file is silent.
+    Frame ``k`` is centred on sample ``160 k``. Any range gives exactly the values the whole file would give there.
+    Beyond its ends the file is silent.
     """
     if count is None:
         count = -(-len(samples) // HOP) - first

@@ -68,7 +68,7 @@ def frame_loudness(samples: np.ndarray, fps: float, frames: int) -> np.ndarray:
     if level < SILENCE_DB or frames <= 0:
         return np.full(max(frames, 0), FLOOR_DB, np.float32)
     span = SAMPLE_RATE / fps
-    length = max(BLOCK, int(round(span)))
+    length = max(BLOCK, round(span))
     centres = (np.arange(frames) + 0.5) * span
     total = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
     low = np.clip(np.round(centres - length / 2), 0, len(samples)).astype(np.int64)

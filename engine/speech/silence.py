@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """When the mouth should rest: a gate that is 1 in speech and 0 in pauses.
 
-A motion model alone keeps the mouth moving through many pauses of recordings that sound unlike its training video, so the
-engine moves to the avatar's rest pose where this gate says so. It looks ahead (the sound is a file): a mouth closes while
-the sound dies away and opens a little before it comes back, never the other way round.
+A motion model alone keeps the mouth moving through many pauses of recordings that sound unlike its training video, so
+the engine moves to the avatar's rest pose where this gate says so. It looks ahead (the sound is a file): a mouth closes
+while the sound dies away and opens a little before it comes back, never the other way round.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ HOP = 160
 """10 ms at 16 kHz: the gate's own clock."""
 STEPS_PER_SECOND = SAMPLE_RATE // HOP
 LENGTH = 320
-LOW_HZ, HIGH_HZ = 300.0, 6000.0
+LOW_HZ, HIGH_HZ = 200.0, 6000.0
 """The band in which speech is looked for."""
 
 PAUSE_DB = -24.0
 """Below this, relative to the speech level, nobody speaks."""
 LOUD_DB = -16.0
 """Above this somebody surely does."""
-NOISE_MARGIN_DB = 4.0
+NOISE_MARGIN_DB = 3.0
 SHORTEST_PAUSE = 0.15
 """Seconds; shorter gaps are plosive closures or lie between words, and the mouth stays as it is."""
 SHORTEST_SOUND = 0.05
@@ -71,7 +71,7 @@ def speech_gate(samples: np.ndarray, fps: float, frames: int) -> np.ndarray:  # 
     # a frame may be loud in its second half only: it is open all the same
     loud = frame_loudness(samples, fps, frames) > loud_db
     nearest = np.clip(np.round(times).astype(np.int64), 0, len(gate) - 1)
-    half = max(1, int(round(0.5 * STEPS_PER_SECOND / fps)))
+    half = max(1, round(0.5 * STEPS_PER_SECOND / fps))
     near_speech = _spread(speaking, half)[nearest]
     return np.where(loud & near_speech, 1.0, sampled).astype(np.float32)
 
@@ -100,8 +100,8 @@ def band_levels(samples: np.ndarray) -> np.ndarray:  # [n] 16 kHz -> [ceil(n / 1
 def noise_floor(relative: np.ndarray) -> float:  # [steps] dB
     """Level of a constant background in dB relative to the speech, or -120 if there is none to be found.
 
-    Where the level hardly moves for 0.3 s, and almost nothing in the file is quieter, nobody speaks. Digital silence, the
-    padding of an export, is not a background.
+    Where the level hardly moves for 0.3 s, and almost nothing in the file is quieter, nobody speaks. Digital silence,
+    the padding of an export, is not a background.
     """
     heard = relative[relative > _QUIETEST_NOISE_DB]
     size = int(_STATIONARY_SECONDS * STEPS_PER_SECOND)
@@ -110,7 +110,8 @@ def noise_floor(relative: np.ndarray) -> float:  # [steps] dB
     windows = np.lib.stride_tricks.sliding_window_view(relative, size)[:: size // 6]
     means = windows.mean(axis=1)
     quiet = np.percentile(heard, _QUIET_PERCENT) + _BELOW_NOISE_DB
-    steady = (windows.std(axis=1) < _STATIONARY_DB) & (means < min(quiet, _LOUDEST_NOISE_DB)) & (means > _QUIETEST_NOISE_DB)
+    in_range = (means > _QUIETEST_NOISE_DB) & (means < min(quiet, _LOUDEST_NOISE_DB))
+    steady = in_range & (windows.std(axis=1) < _STATIONARY_DB)
     return float(np.median(means[steady])) if steady.any() else FLOOR_DB
 
 

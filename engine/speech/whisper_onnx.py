@@ -47,11 +47,12 @@ def find_model() -> Path:
 class WhisperEncoder:
     """Blocks 1, 2 and 3 of Whisper tiny.en: 3 x 384 numbers, 50 times a second.
 
-    Whisper adds a position table to its input, so its features know when in the 30 s window something was said. A model
-    trained on them learns the timetable of its training clips instead of the speech. Therefore sound is cut into windows
-    of 12 s that all use the same rows in the middle of the table (450 .. 1050): the features depend on the place inside a
-    window, never on the place in the file, and training shifts the windows with a random `position` to make a model
-    blind to the rest. The outer second on each side is context and is thrown away, seams are blended over 0.4 s.
+    Whisper adds a position table to its input, so its features know when in the 30 s window something was said, and a
+    model trained on them learns the timetable of its training clips instead of the speech. Three things against that:
+    the converted file subtracts what belongs to the place alone; sound is cut into windows of 12 s that all use the
+    same rows in the middle of the table (450 .. 1050), so features never depend on the place in the file; and training
+    draws a random `position`, which makes a model blind to what is left. The outer second on each side of a window is
+    context and is thrown away, and seams are blended over 0.4 s.
 
     One object may be used from several threads at once.
     """
@@ -109,11 +110,12 @@ class WhisperEncoder:
             raise ValueError(f"position must be 0..{POSITIONS - WINDOW}, not {position}")
         factor = np.float32(speech_gain(samples) if gain is None else gain)
         out = np.empty((steps, self.dimension), np.float32)
+        tail = out[:0]  # what the window before said about the first steps of this one
         for begin in range(0, steps, CHUNK):
             if cancelled is not None and cancelled():
                 raise CancelledError("Reading the speech was cancelled.")
             end = min(begin + CHUNK, steps)
-            # the last window may be short; the others reach FADE steps into their successor, for the blend
+            # the context on the right doubles as this window's side of the next seam
             window = self._window(samples, begin - CONTEXT, end + CONTEXT, factor, position)
             if begin == 0:
                 out[:end] = window[CONTEXT : CONTEXT + end]
@@ -121,10 +123,9 @@ class WhisperEncoder:
                 fade = min(FADE, end - begin)
                 weight = ((np.arange(-FADE, fade) + 0.5 + FADE) / (2 * FADE))[:, None].astype(np.float32)
                 fresh = window[CONTEXT - FADE : CONTEXT + end - begin]
-                blended = out[begin - FADE : begin + fade]
-                out[begin - FADE : begin] *= 1.0 - weight[:FADE]
-                out[begin:begin + fade] = tail[:fade] * (1.0 - weight[FADE:])
-                blended += fresh[: FADE + fade] * weight
+                out[begin : begin + fade] = tail[:fade]
+                seam = out[begin - FADE : begin + fade]  # a view
+                seam += (fresh[: FADE + fade] - seam) * weight
                 out[begin + fade : end] = fresh[FADE + fade :]
             tail = window[CONTEXT + end - begin : CONTEXT + end - begin + FADE]
             if progress is not None:

@@ -12,9 +12,9 @@ RATE = 50.0
 def window_starts(fps: float, frames: int, rate: float = RATE, steps: int = STEPS) -> np.ndarray:
     """First step of each frame's window, int64 [frames]; may be negative or lie past the end.
 
-    Step ``t`` of an encoder is centred on ``t / rate`` seconds and frame ``j`` on ``(j + 0.5) / fps``. The middle of the
-    window is the step boundary nearest the frame's centre, the earlier one where two are equally near: at 25 fps frame ``j``
-    gets the steps ``2j-7 .. 2j+8``, whose middle pair ``2j, 2j+1`` are the two steps that begin within the frame.
+    Step ``t`` of an encoder is centred on ``t / rate`` seconds, frame ``j`` on ``(j + 0.5) / fps``. The middle of the
+    window is the step boundary nearest the frame's centre, the earlier one where two are equally near: at 25 fps frame
+    ``j`` gets the steps ``2j-7 .. 2j+8``, whose middle pair ``2j, 2j+1`` are the two steps that begin within the frame.
     """
     if fps <= 0 or rate <= 0:
         raise ValueError(f"fps and rate must be positive, not {fps} and {rate}")

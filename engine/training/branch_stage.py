@@ -21,7 +21,11 @@ from .parameters import GaussianParameters
 from .presets import BranchSchedule
 from .scene import Scene, on_background, over, random_background
 from .ssim import ssim
-from .targets import Crop, Target, target_of
+from .targets import Crop, Target, mouth_crop, target_of
+
+
+MOUTH_MARGIN = 10
+"""Pixels around the visible mouth that the mouth branch looks at."""
 
 
 class Conditions:
@@ -61,13 +65,12 @@ class BranchStage:
         conditions: Conditions,
         scene: Scene,
         camera: Camera,
-        crop: Crop,
         schedule: BranchSchedule,
         seed: int = 0,
         front: GaussianParameters | None = None,
     ) -> None:
         self.branch, self.model, self.parameters, self.pictures = branch, model, parameters, pictures
-        self.conditions, self.scene, self.camera, self.crop, self.schedule = conditions, scene, camera, crop, schedule
+        self.conditions, self.scene, self.camera, self.schedule = conditions, scene, camera, schedule
         self.front = front
         self.whole = Crop(0, 0, camera.width, camera.height)
         self.rng = np.random.default_rng(seed + 1)
@@ -80,15 +83,28 @@ class BranchStage:
             [{"params": motion, "lr": schedule.motion_rate}, {"params": grids, "lr": schedule.motion_rate * 5}], weight_decay=0
         )
         self.statistics = GradientStatistics(parameters.count)
-        self.order: list[int] = []
+        learning = np.flatnonzero(~pictures.test)
+        if branch == "mouth":
+            learning = np.array([f for f in learning if mouth_crop(pictures, int(f), MOUTH_MARGIN) is not None])
+        self.frames = {"window": learning, "whole": learning[pictures.whole[learning]]}
+        self.order: dict[str, list[int]] = {"window": [], "whole": []}
         self.iteration = 0
         self.encoding: Tensor | None = None
 
-    def next_frame(self) -> int:
-        """Frames without replacement, reshuffled."""
-        if not self.order:
-            self.order = list(self.rng.permutation(np.flatnonzero(~self.pictures.test)))
-        return int(self.order.pop())
+    def next_frame(self) -> tuple[int, Crop]:
+        """A frame without replacement, reshuffled, and what of it to look at."""
+        due = self.branch == "face" and self.iteration % self.schedule.full_frame_every == 0
+        kind = "whole" if due and len(self.frames["whole"]) else "window"
+        if not self.order[kind]:
+            self.order[kind] = list(self.rng.permutation(self.frames[kind]))
+        frame = int(self.order[kind].pop())
+        if kind == "whole":
+            return frame, self.whole
+        if self.branch == "mouth":
+            crop = mouth_crop(self.pictures, frame, MOUTH_MARGIN)
+            assert crop is not None
+            return frame, crop
+        return frame, Crop(*(int(v) for v in self.pictures.windows[frame]))
 
     def offsets(self, frame: int) -> Tensor:
         """Offsets of the branch's Gaussians for one picture: [N,10] or [N,3]."""
@@ -104,9 +120,8 @@ class BranchStage:
 
     def step(self) -> dict[str, float]:
         """One frame: render, compare, descend; now and then densify and prune."""
-        schedule, frame = self.schedule, self.next_frame()
-        everywhere = self.branch == "face" and self.iteration % schedule.full_frame_every == 0
-        crop = self.whole if everywhere else self.crop
+        schedule = self.schedule
+        frame, crop = self.next_frame()
         target = target_of(self.pictures, frame, crop)
         camera, head = crop.camera(self.camera), self.pictures.head[frame]
         offsets = self.offsets(frame)

@@ -7,7 +7,8 @@ Layout of a dataset folder::
     performance.npz     action_units [T,17], pucker [T], funnel [T], head [T,6], clip_index [T], frame_in_clip [T],
                         training [T] bool, clips [C] names, targets7 [T,7] mouth measurements (optional)
     speech/<clip>.npy   encoded speech [draws, T50, D] float16, one file a clip
-    frames.npz          action_units [F,17], shapes [F,S], head [F,6], clip_index [F], frame_in_clip [F], test [F] bool
+    frames.npz          action_units [F,17], head [F,6], clip_index [F], frame_in_clip [F], split [F] "train" or "test"
+    windows.npz         window [F,4] left, top, right, bottom of the face; whole [F] bool, else only the window was rendered
     frames/%06d.png     straight-alpha sRGB;  masks/%06d.png  R inside-mouth, G hair, B face coverage
     surface.npz         optional: the surface that the pictures were rendered from (synthetic people only)
 """
@@ -57,6 +58,8 @@ class Pictures:
     clip_index: np.ndarray  # [F] int, -1 where nothing is heard
     frame_in_clip: np.ndarray  # [F]
     test: np.ndarray  # [F] bool
+    windows: np.ndarray  # [F,4] pixels left, top, right, bottom: where the face is
+    whole: np.ndarray  # [F] bool: the whole frame is there, not only its window
 
     @property
     def count(self) -> int:
@@ -108,6 +111,8 @@ def load_pictures(folder: Path, limit: int | None = None) -> Pictures:
     with np.load(folder / "frames.npz") as data:
         table = {key: data[key] for key in ("action_units", "head", "clip_index", "frame_in_clip")}
         test = data["split"] == "test"
+    with np.load(folder / "windows.npz") as data:
+        windows, whole = data["window"].astype(np.int64), data["whole"].astype(bool)
     there = [
         index
         for index in range(len(test))
@@ -130,4 +135,6 @@ def load_pictures(folder: Path, limit: int | None = None) -> Pictures:
         clip_index=table["clip_index"][rows].astype(np.int64),
         frame_in_clip=table["frame_in_clip"][rows].astype(np.int64),
         test=test[rows],
+        windows=windows[rows],
+        whole=whole[rows],
     )

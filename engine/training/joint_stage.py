@@ -35,15 +35,15 @@ class JointStage:
         conditions: Conditions,
         scene: Scene,
         camera: Camera,
-        crop: Crop,
         iterations: int,
         seed: int = 0,
     ) -> None:
         self.model, self.face, self.mouth, self.pictures = model, face, mouth, pictures
-        self.conditions, self.scene, self.camera, self.crop, self.iterations = conditions, scene, camera, crop, iterations
+        self.conditions, self.scene, self.camera, self.iterations = conditions, scene, camera, iterations
         self.whole = Crop(0, 0, camera.width, camera.height)
         self.rng = np.random.default_rng(seed + 3)
         self.frames = np.flatnonzero(~pictures.test)
+        self.whole_frames = self.frames[pictures.whole[self.frames]]
         colours = [p for g in (face, mouth) for p in (g.sh_dc, g.sh_rest)]
         self.optimiser = torch.optim.Adam(
             [{"params": colours, "lr": COLOUR_RATE}, {"params": [face.raw_opacities], "lr": OPACITY_RATE}], eps=1e-15
@@ -55,8 +55,9 @@ class JointStage:
 
     def step(self) -> dict[str, float]:
         """One frame."""
-        frame = int(self.rng.choice(self.frames))
-        crop = self.whole if self.iteration % 3 == 0 else self.crop
+        everywhere = self.iteration % 3 == 0 and len(self.whole_frames)
+        frame = int(self.rng.choice(self.whole_frames if everywhere else self.frames))
+        crop = self.whole if everywhere else Crop(*(int(v) for v in self.pictures.windows[frame]))
         camera, head = crop.camera(self.camera), self.pictures.head[frame]
         target = target_of(self.pictures, frame, crop)
         with torch.no_grad():

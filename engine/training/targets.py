@@ -17,6 +17,10 @@ from ..camera import Camera
 from .dataset import Pictures
 
 
+MOUTH_VISIBLE = 40
+"""Coverage, of 255, from which a pixel counts as showing the inside of the mouth."""
+
+
 @dataclass(frozen=True)
 class Crop:
     """A window of the frame in pixels: rows top..bottom, columns left..right (exclusive)."""
@@ -38,23 +42,23 @@ class Crop:
         return image[self.top : self.bottom, self.left : self.right]
 
 
-def bounding_crop(masks: np.ndarray, margin: int, multiple: int = 16) -> Crop:
-    """The smallest window around everything that `masks` [F,H,W] uint8 covers in any frame, with a margin in pixels."""
-    covered = (masks > 127).any(0)
-    height, width = covered.shape
+def mouth_crop(pictures: Pictures, frame: int, margin: int, multiple: int = 16) -> Crop | None:
+    """The window around what is visible of the mouth's inside, with a margin in pixels; None where the lips are shut."""
+    covered = pictures.masks[frame, ..., 0] > MOUTH_VISIBLE
     rows, columns = np.flatnonzero(covered.any(1)), np.flatnonzero(covered.any(0))
     if not len(rows):
-        return Crop(0, 0, width, height)
+        return None
+    left, top, right, bottom = pictures.windows[frame]
 
-    def span(low: int, high: int, limit: int) -> tuple[int, int]:
-        low, high = max(0, low - margin), min(limit, high + 1 + margin)
-        size = min(limit, -(-(high - low) // multiple) * multiple)
-        low = max(0, min(low, limit - size))
+    def span(low: int, high: int, first: int, end: int) -> tuple[int, int]:
+        low, high = max(first, low - margin), min(end, high + 1 + margin)
+        size = min(end - first, -(-(high - low) // multiple) * multiple)
+        low = max(first, min(low, end - size))
         return low, low + size
 
-    top, bottom = span(rows[0], rows[-1], height)
-    left, right = span(columns[0], columns[-1], width)
-    return Crop(left, top, right, bottom)
+    y0, y1 = span(int(rows[0]), int(rows[-1]), int(top), int(bottom))
+    x0, x1 = span(int(columns[0]), int(columns[-1]), int(left), int(right))
+    return Crop(x0, y0, x1, y1)
 
 
 @dataclass

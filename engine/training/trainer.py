@@ -20,7 +20,6 @@ from .parameters import GaussianParameters
 from .presets import BranchSchedule, Preset
 from .scene import Scene
 from .speech_stage import SpeechStage
-from .targets import Crop, bounding_crop
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 """(stage, iteration, iterations, losses), called every `REPORT_EVERY` steps."""
@@ -28,8 +27,6 @@ REPORT_EVERY = 50
 STAGES = "ASFMJ"
 MOVES = 2.0e-4
 """Metres: a place that no shape moves further than this stands still."""
-FACE_MARGIN, MOUTH_MARGIN = 12, 10
-"""Pixels around what the branches look at when they do not look at the whole frame."""
 
 
 @dataclass
@@ -91,11 +88,6 @@ class Trainer:
         assert self.dataset.pictures is not None
         return self.dataset.pictures
 
-    def crops(self) -> tuple[Crop, Crop]:
-        """The face's window and the mouth's, in pixels."""
-        masks = self.pictures.masks
-        return bounding_crop(masks[..., 2], FACE_MARGIN), bounding_crop(masks[..., 0], MOUTH_MARGIN)
-
     def _speech(self) -> None:
         schedule = self.preset.speech
         stage = SpeechStage(self.trained.model, self.dataset.performance, schedule, self.preset.seed)
@@ -108,28 +100,28 @@ class Trainer:
         )
         self._loop("S", schedule.iterations, stage.step)
 
-    def _branch(self, name: str, schedule: BranchSchedule, crop: Crop) -> None:
+    def _branch(self, name: str, schedule: BranchSchedule) -> None:
         trained = self.trained
         conditions = Conditions(trained.model, self.dataset.performance, self.pictures)
         branch = BranchStage(
             name, trained.model, trained.face if name == "face" else trained.mouth, self.pictures, conditions,
-            Scene(self.dataset.pivot, self.threads), self.dataset.camera, crop, schedule, self.preset.seed,
+            Scene(self.dataset.pivot, self.threads), self.dataset.camera, schedule, self.preset.seed,
             front=trained.face if name == "mouth" else None,
         )  # fmt: skip
         self._loop(name[0].upper(), schedule.iterations, branch.step)
 
     def _face(self) -> None:
-        self._branch("face", self.preset.face, self.crops()[0])
+        self._branch("face", self.preset.face)
 
     def _mouth(self) -> None:
-        self._branch("mouth", self.preset.mouth, self.crops()[1])
+        self._branch("mouth", self.preset.mouth)
 
     def _joint(self) -> None:
         trained = self.trained
         conditions = Conditions(trained.model, self.dataset.performance, self.pictures)
         stage = JointStage(
             trained.model, trained.face, trained.mouth, self.pictures, conditions, Scene(self.dataset.pivot, self.threads),
-            self.dataset.camera, self.crops()[0], self.preset.joint_iterations, self.preset.seed,
+            self.dataset.camera, self.preset.joint_iterations, self.preset.seed,
         )  # fmt: skip
         self._loop("J", self.preset.joint_iterations, stage.step)
 

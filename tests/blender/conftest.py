@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The built zip, installed into bpy as a user would install it, for all tests in this folder.
 
-Run by a Python that has bpy. ``HMTALKER_ZIP`` names a zip to test; without it one is built from the working tree, without
-wheels, so that Python needs numba and onnxruntime of its own.
+Run by a Python that has bpy. ``HMTALKER_ZIP`` names a zip to test; without it one is built from the working tree,
+without wheels, and then that Python needs numba and onnxruntime of its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,15 @@ def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if "HMTALKER_ZIP" in os.environ:
         return Path(os.environ["HMTALKER_ZIP"]).resolve()
     folder = tmp_path_factory.mktemp("zip")
-    command = [sys.executable, str(ROOT / "build_addon.py"), "build", "--no-wheels", "--no-models", "--out", str(folder)]
+    command = [
+        sys.executable,
+        str(ROOT / "build_addon.py"),
+        "build",
+        "--no-wheels",
+        "--no-models",
+        "--out",
+        str(folder),
+    ]
     subprocess.run(command, check=True, cwd=ROOT)
     return next(folder.glob("*.zip"))
 

@@ -175,12 +175,38 @@ def test_takes_survive_saving_and_appending(avatar, strip, tmp_path, part):
 
 def test_remove_performance_leaves_hand_keys(avatar, strip):
     animate()
-    avatar.hmtalker.AU12 = 1.0
+    evaluated(avatar, 20)
+    avatar.hmtalker.AU12 += 1.0
     avatar.hmtalker.keyframe_insert("AU12", frame=20)
+    avatar.update_tag()
     assert bpy.ops.hmtalker.clear_take() == {"FINISHED"}
     assert len(avatar.hmtalker.takes) == 0
     assert not avatar.animation_data.nla_tracks
+    assert not [action for action in bpy.data.actions if action.name.startswith("HM-Talker")]
     assert abs(evaluated(avatar, 20).AU12 - 1.0) < 1e-5
+
+
+def test_performance_settings_count_and_the_same_seed_gives_the_same_frames(avatar, strip, part):
+    takes = part("hmtalker_blender.takes")
+
+    def perform():
+        animate()
+        return takes.by_number(avatar, avatar.hmtalker.takes[0].number)
+
+    first, again = perform(), perform()
+    assert (first.action_units == again.action_units).all()
+    assert (first.head == again.head).all()
+    avatar.hmtalker.performance.seed = 7
+    assert (perform().head != first.head).any()
+    avatar.hmtalker.performance.head_motion = 0.0
+    assert not perform().head.any()
+
+
+def test_settings_are_those_of_the_engine(avatar, part):
+    part("engine.take").AnimateSettings(**avatar.hmtalker.performance.as_settings())
+    defaults = part("engine.take").AnimateSettings()
+    for name, value in avatar.hmtalker.performance.as_settings().items():
+        assert getattr(defaults, name) == value
 
 
 def test_the_named_strip_and_avatar_are_used(avatar, add_sound, tiny_file):

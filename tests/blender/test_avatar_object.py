@@ -42,7 +42,8 @@ def test_hand_keys_below_zero_are_brought_into_range(avatar, strip, part, scene)
     bpy.ops.hmtalker.animate_from_strip()
     action = bpy.data.actions.new("hand")
     slot = action.slots.new(id_type="OBJECT", name=avatar.name)
-    curve = action.layers.new("x").strips.new(type="KEYFRAME").channelbag(slot, ensure=True).fcurves.new("hmtalker.AU25")
+    bag = action.layers.new("x").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
+    curve = bag.fcurves.new("hmtalker.AU25")
     curve.keyframe_points.insert(1, -9.0)
     avatar.animation_data.action, avatar.animation_data.action_slot = action, slot
     for _, state in part("hmtalker_blender.motion_state").over_frames(scene, avatar, range(15, 25)):
@@ -53,7 +54,7 @@ def test_hand_keys_below_zero_are_brought_into_range(avatar, strip, part, scene)
 def test_a_damaged_avatar_is_one_sentence(scene, tiny_file, tmp_path, content):
     path = tmp_path / "damaged.hmt"
     path.write_bytes(tiny_file.read_bytes()[:5000] if content is None else content)
-    with pytest.raises(RuntimeError, match="damaged.hmt"):
+    with pytest.raises(RuntimeError, match=r"damaged\.hmt"):
         bpy.ops.hmtalker.add_avatar(filepath=str(path))
     assert "damaged.hmt" in scene.hmtalker.last_error
     assert not [o for o in bpy.data.objects if o.hmtalker.is_avatar]
@@ -61,9 +62,9 @@ def test_a_damaged_avatar_is_one_sentence(scene, tiny_file, tmp_path, content):
 
 def test_an_avatar_file_that_went_missing_is_told_when_it_is_needed(avatar, strip, scene):
     avatar.hmtalker.avatar_path = "/nowhere/gone.hmt"
-    with pytest.raises(RuntimeError, match="gone.hmt"):
+    with pytest.raises(RuntimeError, match=r"gone\.hmt"):
         bpy.ops.hmtalker.animate_from_strip()
-    with pytest.raises(RuntimeError, match="gone.hmt"):
+    with pytest.raises(RuntimeError, match=r"gone\.hmt"):
         bpy.ops.hmtalker.render_to_sequencer()
     assert "gone.hmt" in avatar.hmtalker.last_error
 

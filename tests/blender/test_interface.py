@@ -183,7 +183,122 @@ def test_enabling_imports_nothing_heavy(extension_zip):
         "import os; os._exit(0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**__import__("os").environ, "BLENDER_USER_RESOURCES": USER_FOLDER},
-        capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", code],
+        env={**__import__("os").environ, "BLENDER_USER_RESOURCES": USER_FOLDER},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert "HEAVY []" in done.stdout, done.stdout + done.stderr
+
+
+class Window:
+    """Stands in for the parts of a context that a modal operator uses."""
+
+    def __init__(self) -> None:
+        self.window = SimpleNamespace()
+        self.windows: list[Any] = []
+        self.timers = 0
+        self.status: list[str | None] = []
+        self.window_manager = self
+        self.workspace = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(bpy.context, name)
+
+    def event_timer_add(self, _seconds: float, window: Any) -> object:
+        self.timers += 1
+        return object()
+
+    def event_timer_remove(self, _timer: object) -> None:
+        self.timers -= 1
+
+    def modal_handler_add(self, _operator: Any) -> None:
+        pass
+
+    def status_text_set(self, text: str | None) -> None:
+        self.status.append(text)
+
+
+@pytest.fixture
+def modal(part):
+    """A modal operator around a job, outside of Blender's event loop: returns (operator, window)."""
+
+    def make(work: Any) -> tuple[Any, Window]:
+        jobs = part("hmtalker_blender.jobs")
+        base = part("operators.job_operator").JobOperator
+
+        class Fake(base):
+            reports: list = []
+
+            def prepare(self, context: Any) -> Any:
+                return jobs.Job("Working", work)
+
+            def owners(self, context: Any) -> tuple:
+                return (bpy.context.scene,)
+
+            def finish(self, context: Any, result: Any) -> str:
+                return f"Result {result}."
+
+            def report(self, kind: set, text: str) -> None:
+                self.reports.append((kind, text))
+
+        return Fake(), Window()
+
+    return make
+
+
+def events(operator: Any, window: Window, kind: str = "TIMER") -> set:
+    for _ in range(500):
+        result = operator.modal(window, SimpleNamespace(type=kind, value="PRESS"))
+        if result not in ({"PASS_THROUGH"}, {"RUNNING_MODAL"}):
+            return result
+        kind = "TIMER"
+        time.sleep(0.005)
+    raise AssertionError("the operator did not end")
+
+
+def test_a_modal_job_shows_progress_and_ends_clean(modal):
+    def work(job: Any) -> int:
+        job.progress(0.5, "Halfway")
+        time.sleep(0.1)
+        return 42
+
+    operator, window = modal(work)
+    assert operator.start_modal(window) == {"RUNNING_MODAL"}
+    assert operator.modal(window, SimpleNamespace(type="MOUSEMOVE", value="NOTHING")) == {"PASS_THROUGH"}
+    assert events(operator, window) == {"FINISHED"}
+    assert operator.reports[-1] == ({"INFO"}, "Result 42.")
+    assert any("Halfway" in (text or "") for text in window.status)
+    assert window.status[-1] is None
+    assert window.timers == 0
+
+
+def test_esc_cancels_a_modal_job(modal, part):
+    errors = part("engine.errors")
+
+    def work(job: Any) -> None:
+        while not job.cancelled():
+            time.sleep(0.005)
+        raise errors.CancelledError("Cancelled; nothing was changed.")
+
+    operator, window = modal(work)
+    operator.start_modal(window)
+    assert events(operator, window, "ESC") == {"CANCELLED"}
+    assert operator.reports[-1] == ({"WARNING"}, "Cancelled; nothing was changed.")
+    assert (window.timers, window.status[-1], part("hmtalker_blender.jobs").running) == (0, None, [])
+
+
+def test_a_closing_window_stops_the_job(modal, part):
+    stopped = []
+
+    def work(job: Any) -> None:
+        while not job.cancelled():
+            time.sleep(0.005)
+        stopped.append(True)
+
+    operator, window = modal(work)
+    operator.start_modal(window)
+    operator.cancel(window)
+    assert stopped == [True]
+    assert window.timers == 0

@@ -67,7 +67,8 @@ def test_the_jaw_still_drops_behind_shut_lips() -> None:
 def test_gap_grows_with_lips_part(jaw: float, others: dict[str, float]) -> None:
     gap = au_to_arkit.lip_gap(au_to_arkit.to_arkit(sweep("AU25", np.linspace(0, 5, 51), AU26=jaw, **others)))
     assert gap[0] < 1e-6
-    assert np.all(np.diff(gap) > 0)
+    assert np.all(np.diff(gap[gap > 0]) > 0)
+    assert np.all(gap[10:] > 0)  # pressed lips may hold on to each other up to intensity 1
 
 
 def test_gap_is_what_speech_and_a_wide_open_mouth_need() -> None:

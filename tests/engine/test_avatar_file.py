@@ -314,6 +314,24 @@ def test_values_that_are_not_finite_are_refused(good, tmp_path):
     assert "mouth.means" in refused(tmp_path, join(header, bytes(data)))
 
 
+def test_random_damage_never_crashes(good, tmp_path):
+    """Whatever bytes change in the header: a sentence, or a sound avatar."""
+    rng = np.random.default_rng(0)
+    length = int.from_bytes(good[:8], "little")
+    path = tmp_path / "damaged.hmt"
+    outcomes = set()
+    for _ in range(150):
+        data = bytearray(good)
+        for place in rng.integers(0, 8 + length, rng.integers(1, 4)):
+            data[place] = rng.choice(list(b'0123456789-"{}[],:.eE\\\x00\xff'))
+        path.write_bytes(data)
+        try:
+            outcomes.add(type(load_avatar(path)))
+        except AvatarError:
+            outcomes.add(AvatarError)
+    assert AvatarError in outcomes
+
+
 def test_failed_save_leaves_the_old_file(avatar, good, tmp_path, monkeypatch):
     path = tmp_path / "tiny.hmt"
     path.write_bytes(good)

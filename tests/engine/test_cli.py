@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmtalker import speech
 from hmtalker.action_unit_table import TableError, read_table, write_table
 from hmtalker.avatar import save_avatar
 from hmtalker.cli import main
@@ -31,9 +30,9 @@ def avatar_path(tmp_path_factory) -> str:
 
 @pytest.fixture(autouse=True)
 def tiny_encoder(monkeypatch):
-    import hmtalker.speech.encoder
+    import hmtalker.speech.encoder as encoders
 
-    monkeypatch.setattr(speech.encoder, "create", lambda *_, **__: TinyEncoder())
+    monkeypatch.setattr(encoders, "create", lambda *_, **__: TinyEncoder())
 
 
 @pytest.fixture
@@ -59,7 +58,9 @@ def test_info_names_the_licence(avatar_path, capsys):
 
 def test_frame_shows_the_action_units(avatar_path, tmp_path):
     assert main(["frame", "-a", avatar_path, "-o", str(tmp_path / "rest.png")]) == 0
-    assert main(["frame", "-a", avatar_path, "--au", "AU12=5", "--au", "au25=3", "-o", str(tmp_path / "smile.png")]) == 0
+    assert (
+        main(["frame", "-a", avatar_path, "--au", "AU12=5", "--au", "au25=3", "-o", str(tmp_path / "smile.png")]) == 0
+    )
     assert (tmp_path / "rest.png").read_bytes() != (tmp_path / "smile.png").read_bytes()
     assert read_text(tmp_path / "rest.png")["Source"] == SYNTHETIC_MEDIA
 
@@ -121,7 +122,9 @@ def test_table_round_trip(tmp_path):
 
 
 def test_openface_table_is_read(tmp_path):
-    (tmp_path / "of.csv").write_text("frame, timestamp, success, AU12_r, AU45_r, AU45_c\n1, 0, 1, 2.5, 0.5, 1\n2, 0.04, 1, 9, 0, 0\n")
+    (tmp_path / "of.csv").write_text(
+        "frame, timestamp, success, AU12_r, AU45_r, AU45_c\n1, 0, 1, 2.5, 0.5, 1\n2, 0.04, 1, 9, 0, 0\n"
+    )
     values = read_table(tmp_path / "of.csv")
     assert values.shape == (2, 17)
     assert values[0, 8] == 2.5

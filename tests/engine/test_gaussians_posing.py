@@ -91,7 +91,10 @@ def test_torch_has_gradients_everywhere():
     gaussians = random_set(8)
     inputs = [torch.from_numpy(array).double().requires_grad_() for array in gaussians.arrays().values()]
     inputs.append(torch.from_numpy(random_offsets(8, 10)).double().requires_grad_())
-    fixed = [torch.from_numpy(np.asarray(value, np.float64)) for value in (TURNED.matrix(), TURNED.translation, PIVOT, CAMERA)]
+    fixed = [
+        torch.from_numpy(np.asarray(value, np.float64))
+        for value in (TURNED.matrix(), TURNED.translation, PIVOT, CAMERA)
+    ]
     assert torch.autograd.gradcheck(lambda *values: pose_torch(*values, *fixed), inputs, atol=1e-4)
 
 
@@ -170,7 +173,12 @@ def test_sh_is_that_of_the_contract():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("means", np.zeros((3, 2))), ("sh", np.zeros((4, 5, 3))), ("head_weights", [0, 1, 2, 0]), ("raw_opacities", [np.nan] * 4)],
+    [
+        ("means", np.zeros((3, 2))),
+        ("sh", np.zeros((4, 5, 3))),
+        ("head_weights", [0, 1, 2, 0]),
+        ("raw_opacities", [np.nan] * 4),
+    ],
 )
 def test_inconsistent_arrays_are_refused(field, value):
     arrays = random_set(4).arrays() | {field: value}

@@ -55,7 +55,11 @@ def test_six_numbers_and_back():
 
 
 def test_camera_in_head_undoes_the_head():
-    pose, pivot, camera = HeadPose((0.2, -0.5, 0.1), (0.01, 0.02, 0.03)), np.array([0, -0.1, 0.02]), np.array([0.1, 0, 0.7])
+    pose, pivot, camera = (
+        HeadPose((0.2, -0.5, 0.1), (0.01, 0.02, 0.03)),
+        np.array([0, -0.1, 0.02]),
+        np.array([0.1, 0, 0.7]),
+    )
     seen = pose.camera_in_head(camera, pivot)
     np.testing.assert_allclose(pose.matrix() @ (seen - pivot) + pivot + pose.translation, camera, atol=1e-12)
 
@@ -86,7 +90,13 @@ def test_camera_round_trip_and_refusals():
     again = Camera.from_dict(camera.to_dict())
     np.testing.assert_array_equal(again.K, camera.K)
     np.testing.assert_array_equal(again.world_to_camera, camera.world_to_camera)
-    for field, value in (("width", 0), ("width", None), ("K", [[1, 2]]), ("K", "x"), ("world_to_camera", [[0] * 4] * 4)):
+    for field, value in (
+        ("width", 0),
+        ("width", None),
+        ("K", [[1, 2]]),
+        ("K", "x"),
+        ("world_to_camera", [[0] * 4] * 4),
+    ):
         with pytest.raises(ValueError):
             Camera.from_dict(camera.to_dict() | {field: value})
     with pytest.raises(ValueError):

@@ -47,7 +47,13 @@ def test_synthetic_media_is_declared_in_xmp():
 
 
 @pytest.mark.parametrize(
-    "pixels", [np.zeros((4, 4, 4), np.float32), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 4), np.uint8), np.zeros(4, np.uint8)]
+    "pixels",
+    [
+        np.zeros((4, 4, 4), np.float32),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 4), np.uint8),
+        np.zeros(4, np.uint8),
+    ],
 )
 def test_wrong_pixels_are_refused(pixels):
     with pytest.raises(ValueError):

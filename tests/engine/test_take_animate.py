@@ -70,7 +70,9 @@ def test_same_seed_same_take_other_seed_other_blinks(avatar, take):
 def test_silence_in_speech_rests_the_mouth(avatar, take):
     middle = slice(73, 77)
     np.testing.assert_allclose(take.implicit[middle], np.tile(avatar.rest_implicit, (4, 1)), atol=1e-3)
-    np.testing.assert_allclose(take.action_units[middle][:, LOWER], avatar.rest_action_units[LOWER][None] + np.zeros((4, 1)), atol=1e-3)
+    np.testing.assert_allclose(
+        take.action_units[middle][:, LOWER], avatar.rest_action_units[LOWER][None] + np.zeros((4, 1)), atol=1e-3
+    )
     restless = animate(avatar, babble(6.0), encoder=TinyEncoder(), settings=AnimateSettings(silence=False))
     assert np.abs(restless.implicit[middle] - avatar.rest_implicit).max() > 0.01
 
@@ -100,7 +102,7 @@ def test_bad_audio_is_one_sentence(avatar, samples, word):
 
 def test_wrong_encoder_is_refused(avatar):
     with pytest.raises(AvatarError, match="encoder"):
-        animate(avatar, babble(1), encoder=TinyEncoder(9))
+        animate(avatar, babble(4), encoder=TinyEncoder(9))
 
 
 def test_strength_and_gains(avatar, take):
@@ -116,7 +118,9 @@ def test_strength_and_gains(avatar, take):
     assert one.action_units[:, column].max() <= avatar.rest_action_units[column] + 1e-6
 
 
-@pytest.mark.parametrize("bad", [{"gains": {"AU45": 1}}, {"strength": -1}, {"brows": float("nan")}, {"seed": -1}, {"gains": {"AU12": -1}}])
+@pytest.mark.parametrize(
+    "bad", [{"gains": {"AU45": 1}}, {"strength": -1}, {"brows": float("nan")}, {"seed": -1}, {"gains": {"AU12": -1}}]
+)
 def test_bad_settings_are_refused(bad):
     with pytest.raises(ValueError):
         AnimateSettings(**bad)
