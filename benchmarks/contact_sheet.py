@@ -41,6 +41,7 @@ def write(path: Path, title: str, pictures: list[tuple[Path, str]]) -> None:
             if "BOX" in strip.transform.bl_rna.properties["filter"].enum_items:
                 strip.transform.filter = "BOX"
             _letter(strips, caption, 4 + 2 * index, 19, (x, top - TILE - CAPTION / 2), "CENTER", width, height)
+        bpy.context.scene.frame_set(1)  # whichever scene is rendered, it is at the frame of the context's scene
         render_still(scene, path)
     finally:
         bpy.data.scenes.remove(scene)

@@ -65,6 +65,7 @@ def new_scene(out: Path) -> bpy.types.Scene:
     import bpy
     import contact_sheet
 
+    bpy.context.preferences.filepaths.save_version = 0  # no talking_head.blend1
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
     scene.render.resolution_x = scene.render.resolution_y = SIZE
@@ -234,6 +235,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     scene.frame_set(1)
     if strip.sound.packed_file is None:
         strip.sound.pack()
+    strip.sound.filepath = f"//{FILES}/{Path(strip.sound.filepath).name}"  # where it goes when it is unpacked
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "talking_head.blend"))
     title = f"HM-Talker    {options.audio.name if options.audio else 'speech sample'}    lips part (AU25)"
     write_sheet(scene, out / "contact_sheet.png", title, [row[engine.CODES.index("AU25")] for row in rows])

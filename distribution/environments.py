@@ -82,7 +82,7 @@ def make(name: str, log: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             if _run([python, "-m", "venv", str(folder)], output):
                 raise CannotMake(f"{python} cannot make a virtual environment (see {log})")
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS)]
+        pip = [str(folder / "bin/python"), "-m", "pip", "install", "-qq", "--constraint", str(CONSTRAINTS)]
         if _run([*pip, *requirements], output):
             raise CannotMake(f"pip could not install {' '.join(requirements)} into {folder} (see {log})")
     if name.startswith("blender"):

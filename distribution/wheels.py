@@ -68,7 +68,7 @@ def fetch(platform: str, pythons: tuple[str, ...], folder: Path) -> list[Path]:
 
 def _download(names: list[str], platform: str, version: str, folder: Path) -> None:
     versions = lock()["versions"]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--only-binary=:all:"]
     command += ["--implementation", "cp", "--python-version", version, "--dest", str(folder)]
     for tag in PLATFORMS[platform]:
         command += ["--platform", tag]

@@ -141,7 +141,7 @@ def _place(avatar_object: bpy.types.Object, action: bpy.types.Action, name: str,
     nla_strip.action_slot = action.slots[0]
     nla_strip.action_frame_start, nla_strip.action_frame_end = 0, max(frames - 1, 1)
     nla_strip.extrapolation = "NOTHING"
-    # On top of tracks that the artist made before, add to them; else replace, so that overlapping speech does not add up
+    # Above tracks that the artist made before, add to them; else replace, so that overlapping speech does not add up
     below = next((other for other in animation.nla_tracks if not other.name.startswith(TRACK_NAME)), None)
     nla_strip.blend_type = "REPLACE" if below is None else ARTIST_BLEND
     if animation.action_blend_type == "REPLACE":

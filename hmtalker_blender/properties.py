@@ -162,7 +162,7 @@ class HMT_PG_avatar(bpy.types.PropertyGroup):
     performance: bpy.props.PointerProperty(  # type: ignore[valid-type]
         name="Performance", type=HMT_PG_performance, override=OVERRIDABLE
     )
-    takes: bpy.props.CollectionProperty(name="Takes", type=HMT_PG_take)  # type: ignore[valid-type]
+    takes: bpy.props.CollectionProperty(name="Takes", type=HMT_PG_take, override=OVERRIDABLE | {"USE_INSERTION"})  # type: ignore[valid-type]
     last_error: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Last Problem", description="What went wrong last time, and what to do about it", options={"SKIP_SAVE"}
     )

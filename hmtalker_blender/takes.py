@@ -2,9 +2,9 @@
 """Takes inside the .blend.
 
 A take's bytes live on the action that holds its curves, as one byte property: they are saved, packed, appended and
-linked with it, undo shares them between steps, and an hour of speech costs a few MB with no text encoding. What *Animate*
-stores is never edited in place (a new performance is a new action), so a decoded take can be kept by the action's
-session identifier.
+linked with it, undo shares them between steps, and an hour of speech costs a few MB with no text encoding. What
+*Animate* stores is never edited in place (a new performance is a new action), so a decoded take can be kept by the
+action's session identifier.
 """
 
 from __future__ import annotations

@@ -68,6 +68,8 @@ class HMT_OT_animate_from_strip(JobOperator, bpy.types.Operator):
         scene = versions.sequencer_scene(context)
         strip = sound_strips.find(scene, self.strip)
         speaker = chosen_speaker(context, scene, self.avatar)
+        if not speaker.is_editable:
+            raise AvatarError(f'"{speaker.name}" is linked from another file; make a library override of it first.')
         path = avatar_object.file_of(speaker)
         audio = sound_strips.prepare(scene, strip)
         self._names = scene.name, strip.name, speaker.name

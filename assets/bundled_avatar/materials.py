@@ -14,6 +14,8 @@ from identity import Colour, Identity
 LABEL_PASS = "label"
 """Colour AOV: red = inside of the mouth, green = hair, blue = face above the neck, black = all else."""
 MOUTH, HAIR, FACE, OTHER = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0)
+SKIN_DETAIL = "skin_detail"
+"""Name of the generated image of the skin's fine relief and gloss."""
 FACE_ATTRIBUTE = "face_weight"
 """Point attribute of the body: above one half is face, below is neck."""
 
@@ -129,7 +131,7 @@ def _skin_detail(picture: bpy.types.Image) -> bpy.types.Image:
     out[..., 0] = np.clip(0.5 + 3 * relief, 0, 1)
     out[..., 1] = np.clip((redness - 0.26) / 0.12, 0, 1)
     out[..., 3] = 1
-    detail = bpy.data.images.new("skin_detail", width, height, alpha=False, is_data=True)
+    detail = bpy.data.images.new(SKIN_DETAIL, width, height, alpha=False, is_data=True)
     detail.pixels.foreach_set(out.ravel())
     detail.update()
     detail.pack()

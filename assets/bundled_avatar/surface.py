@@ -12,21 +12,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 import numpy as np
-from au_to_arkit import ARKIT_NAMES
+from au_to_arkit import ACTION_UNITS, ARKIT_NAMES, to_arkit
 from head import CANONICAL_TO_BLENDER, HEAD_ATTRIBUTE, Head, build_head, rotation
 from identity import BUNDLED, Identity
-from materials import FACE_ATTRIBUTE, image_pixels
+from materials import FACE_ATTRIBUTE, SKIN_DETAIL, image_pixels
 from stage import CAMERA_DISTANCE
 
 REGIONS = ("face", "hair", "mouth", "eyes", "neck", "cloth", "brow")
 """Names of the values of ``region``; lashes count as brow."""
 _REGION_OF_PART = {"hair": "hair", "teeth": "mouth", "tongue": "mouth", "eye": "eyes", "cloth": "cloth", "brow": "brow", "lash": "brow"}
-_DENSITY = {"face": 1.0, "hair": 1.0, "mouth": 4.0, "eyes": 4.0, "neck": 0.5, "cloth": 0.35, "brow": 4.0}
+_DENSITY = {"face": 1.0, "hair": 0.8, "mouth": 2.5, "eyes": 3.0, "neck": 0.5, "cloth": 0.35, "brow": 4.0}
 _DETAIL_DENSITY = 4.0
 _DETAIL_SHAPES = {
     # where these shapes move the skin by more than so many metres, its detail matters: eyelids and lips
@@ -38,6 +39,16 @@ _DETAIL_SHAPES = {
 _TURNS = np.radians([-25.0, -12.0, 0.0, 12.0, 25.0])
 _GRAZING = -0.1  # cosine; a little beyond the horizon, because shapes turn surfaces
 _ALPHA = 0.5
+_DEPTH_CELLS, _DEPTH_SPAN, _DEPTH_SLACK = 256, 0.64, 0.006
+"""The depth image that tells what is hidden: cells across, width of view over distance, metres behind the nearest."""
+_REVEALING = (
+    # expressions that between them show all there is to see: at rest, shouting, laughing, blinking, whistling
+    {},
+    {"AU25": 5.0, "AU26": 5.0},
+    {"AU12": 5.0, "AU06": 3.0, "AU10": 3.0, "AU25": 4.0, "AU26": 1.0},
+    {"AU45": 2.0, "AU25": 5.0, "AU20": 5.0},
+    {"AU05": 5.0, "AU25": 2.0, "AU26": 2.0, "funnel": 5.0},
+)
 
 
 @dataclass
@@ -71,12 +82,12 @@ def sample_surface(head: Head, identity: Identity, count: int) -> dict[str, np.n
     surfaces = {name: _evaluate(part) for name, part in head.parts.items()}
     rng = np.random.default_rng(0)
     # Much of what is drawn is dropped as unseen or transparent: draw a trial first to learn how much is left.
-    trial = _draw(surfaces, head, identity, count, rng, shapes=False)
-    return _draw(surfaces, head, identity, count * count / len(trial["position"]), rng, shapes=True)
+    trial = _draw(surfaces, head, identity, count, rng)
+    return _draw(surfaces, head, identity, count * count / len(trial["position"]), rng)
 
 
 def _draw(
-    surfaces: dict[str, _Surface], head: Head, identity: Identity, count: float, rng: np.random.Generator, shapes: bool
+    surfaces: dict[str, _Surface], head: Head, identity: Identity, count: float, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     prepared = {}
     for name, surface in surfaces.items():
@@ -101,9 +112,9 @@ def _draw(
         position = blend(surface.points)
         normal = cross[triangle] / np.maximum(2 * area[triangle, None], 1e-20)
         colour, alpha = _albedo(head, name, surface, triangle, bary, identity)
-        sided = name in ("body", "teeth", "tongue", "eye")  # the others are open cards, seen from both sides
-        keep = (alpha > _ALPHA) & _seen(position, normal, sided, head.pivot)
-        keep |= (region[triangle] == REGIONS.index("mouth")) & (alpha > _ALPHA)
+        keep = alpha > _ALPHA
+        if name in ("body", "teeth", "tongue", "eye"):  # the others are open cards, seen from both sides
+            keep &= _faces_camera(position, normal, head.pivot)
         part = {
             "position": position.astype(np.float32),
             "normal": normal.astype(np.float32),
@@ -111,16 +122,18 @@ def _draw(
             "region": region[triangle].astype(np.uint8),
             "head_weight": np.clip(blend(surface.head_weight), 0, 1).astype(np.float32),
             "albedo": colour.astype(np.float32),
+            "shape_delta": np.zeros((number, len(ARKIT_NAMES), 3), np.float16),
         }
-        if shapes:
-            delta = np.zeros((number, len(ARKIT_NAMES), 3), np.float16)
-            for shape, values in surface.shapes.items():
-                delta[:, ARKIT_NAMES.index(shape)] = blend(values)
-            part["shape_delta"] = delta
+        for shape, values in surface.shapes.items():
+            part["shape_delta"][:, ARKIT_NAMES.index(shape)] = blend(values)
         collected.append({key: values[keep] for key, values in part.items()})
     out = {key: np.concatenate([part[key] for part in collected]) for key in collected[0]}
-    if shapes:
-        out["shape_delta"] = np.ascontiguousarray(out["shape_delta"].transpose(1, 0, 2))
+    keep = np.zeros(len(out["position"]), bool)
+    for weights in _revealing_weights():
+        posed = out["position"] + np.tensordot(out["shape_delta"], weights.astype(np.float32), (1, 0))
+        keep |= _uncovered(posed, head.pivot)
+    out = {key: values[keep] for key, values in out.items()}
+    out["shape_delta"] = np.ascontiguousarray(out["shape_delta"].transpose(1, 0, 2))
     return out
 
 
@@ -212,8 +225,8 @@ def _albedo(
     if name == "eye":
         alpha[surface.materials[triangle] == 1] = 0  # the cornea is clear
     material = head.parts[name].data.materials[0]
-    textures = [n.image for n in material.node_tree.nodes if n.type == "TEX_IMAGE" and n.image.source == "FILE"]
-    pixels = image_pixels(textures[0])
+    textures = [n.image for n in material.node_tree.nodes if n.type == "TEX_IMAGE"]
+    pixels = image_pixels(next(t for t in textures if t.name != SKIN_DETAIL))
     at = ((uv % 1) * (np.array(pixels.shape[1::-1]) - 1)).astype(int)
     texel = pixels[at[:, 1], at[:, 0]]
     colour = texel[:, :3] * _encode(np.array(tints.get(name, (1.0, 1.0, 1.0))))
@@ -228,17 +241,41 @@ def _encode(linear: np.ndarray) -> np.ndarray:
     return np.clip(linear, 0, 1) ** (1 / 2.2)
 
 
-def _seen(position: np.ndarray, normal: np.ndarray, sided: bool, pivot: np.ndarray) -> np.ndarray:
-    """Whether a point may face the camera in any turn of the head up to 25 degrees."""
-    seen = np.zeros(len(position), bool)
+def _turned(position: np.ndarray, pivot: np.ndarray) -> Iterator[np.ndarray]:
+    """Points in head turns of up to 25 degrees, relative to the camera (canonical axes)."""
+    camera = np.array([0.0, pivot[1] + 0.1, CAMERA_DISTANCE + 0.1])
     for yaw in _TURNS:
-        turn = rotation(0.0, float(yaw), 0.0)
-        camera = turn.T @ (np.array([0.0, pivot[1] + 0.1, CAMERA_DISTANCE + 0.1]) - pivot) + pivot
-        towards = camera - position
-        cosine = (normal * towards).sum(1) / np.linalg.norm(towards, axis=1)
-        seen |= cosine > _GRAZING
-    # Cards have no outside: instead drop what lies behind the skull, which always hides it.
-    return seen if sided else position[:, 2] > pivot[2] - 0.02
+        yield (position - pivot) @ rotation(0.0, float(yaw), 0.0).T + pivot - camera
+
+
+def _faces_camera(position: np.ndarray, normal: np.ndarray, pivot: np.ndarray) -> np.ndarray:
+    """Whether the outside of a point shows in any turn of the head: [P] bool."""
+    seen = np.zeros(len(position), bool)
+    for yaw, ray in zip(_TURNS, _turned(position, pivot), strict=True):
+        turned = normal @ rotation(0.0, float(yaw), 0.0).T
+        seen |= -(turned * ray).sum(1) / np.linalg.norm(ray, axis=1) > _GRAZING
+    return seen
+
+
+def _revealing_weights() -> np.ndarray:
+    """Shape weights [E, 52] of `_REVEALING`."""
+    units = np.array([[pose.get(code, 0.0) for code in ACTION_UNITS] for pose in _REVEALING])
+    return to_arkit(units, funnel=np.array([pose.get("funnel", 0.0) for pose in _REVEALING]))
+
+
+def _uncovered(position: np.ndarray, pivot: np.ndarray) -> np.ndarray:
+    """Whether a point is among the nearest in its cell of a depth image, in any turn of the head: [P] bool."""
+    seen = np.zeros(len(position), bool)
+    for ray in _turned(position, pivot):
+        depth = -ray[:, 2]
+        cells = np.floor((ray[:, :2] / depth[:, None] / _DEPTH_SPAN + 0.5) * _DEPTH_CELLS).astype(int)
+        column, row = np.clip(cells, 1, _DEPTH_CELLS - 2).T
+        nearest = np.full((_DEPTH_CELLS, _DEPTH_CELLS), np.inf)
+        for down in (-1, 0, 1):  # a point also covers the cells around its own: there are about as many cells as points
+            for right in (-1, 0, 1):
+                np.minimum.at(nearest, (row + down, column + right), depth)
+        seen |= depth < nearest[row, column] + _DEPTH_SLACK
+    return seen
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from au_to_arkit import to_arkit
+from au_to_arkit import ARKIT_NAMES, to_arkit
 
 from hmtalker.avatar import save_avatar
 from hmtalker.motion.model import MotionConfig
@@ -56,11 +56,11 @@ def main() -> None:
     a = parser.parse_args()
 
     surface = Surface.load(a.dataset / "surface.npz")
+    columns = [ARKIT_NAMES.index(name) for name in surface.shape_names]
     inside = surface.regions == regions.MOUTH
 
     def weights(units: np.ndarray, pucker: np.ndarray, funnel: np.ndarray) -> np.ndarray:
-        table = to_arkit(units, pucker, funnel)
-        return np.stack([np.asarray(table[name]) for name in surface.shape_names], 1)
+        return to_arkit(units, pucker, funnel)[:, columns]
 
     motion = SurfaceMotion(surface.select(np.flatnonzero(~inside)), surface.select(np.flatnonzero(inside)), weights)
     camera, pivot = load_camera(a.dataset / "camera.json")

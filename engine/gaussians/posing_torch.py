@@ -1,13 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pose Gaussians with gradients: the maths of :mod:`.posing` in torch, for training. Never imported inside Blender."""
+"""Pose Gaussians with gradients: the maths of :mod:`.posing` for training. Never imported inside Blender."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..head_pose import quaternion_from_matrix
+from .posing_gradient import pose_gradient_rows
+from .posing_kernel import pose_rows
 from .sh import basis
+
+Posed = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+CHUNK = 4096
+"""Gaussians that are not worth a thread of their own."""
 
 
 def pose_torch(
@@ -22,11 +35,40 @@ def pose_torch(
     head_translation: Tensor,  # [3] metres
     pivot: Tensor,  # [3] metres
     camera_position: Tensor,  # [3] metres
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> Posed:
     """Deform, activate, colour and skin one set (arXiv 2508.10566, Eq (1): theta + delta).
 
     Returns means [N,3], quaternions [N,4] of unit length, scales [N,3] metres, opacities [N] 0..1, colors [N,3] >= 0.
+    float32 on a CPU runs in one fused pass, where head, pivot and camera want no gradient.
     """
+    where = (head_weights, head_rotation, head_translation, pivot, camera_position)
+    what = (means, raw_scales, quats, raw_opacities, sh) if offsets is None else (means, quats, sh, offsets)
+    fused = not any(tensor.requires_grad for tensor in where) and all(
+        tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in what
+    )
+    if not fused:
+        return pose_torch_plain(means, raw_scales, quats, raw_opacities, sh, head_weights, offsets, *where[1:])
+    rotation, translation, centre, camera = (tensor.double().numpy() for tensor in where[1:])
+    in_head = rotation.T @ (camera - centre - translation) + centre
+    parts = (rotation.ravel(), translation, centre, camera, in_head, quaternion_from_matrix(rotation))
+    common = np.concatenate(parts).astype(np.float32)
+    return _FusedPose.apply(means, raw_scales, quats, raw_opacities, sh, offsets, head_weights, common)
+
+
+def pose_torch_plain(
+    means: Tensor,
+    raw_scales: Tensor,
+    quats: Tensor,
+    raw_opacities: Tensor,
+    sh: Tensor,
+    head_weights: Tensor,
+    offsets: Tensor | None,
+    head_rotation: Tensor,
+    head_translation: Tensor,
+    pivot: Tensor,
+    camera_position: Tensor,
+) -> Posed:
+    """As :func:`pose_torch`, in torch operations: any type and device, gradients to everything."""
     if offsets is not None:
         means = means + offsets[:, :3]
         if offsets.shape[1] == 10:
@@ -48,6 +90,75 @@ def pose_torch(
     quaternions = multiply(blend, functional.normalize(quats, dim=1))
     scales = functional.softplus(raw_scales)
     return (1 - weight) * means + weight * posed, quaternions, scales, torch.sigmoid(raw_opacities), colors
+
+
+class _FusedPose(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        means: Tensor,
+        raw_scales: Tensor,
+        quats: Tensor,
+        raw_opacities: Tensor,
+        sh: Tensor,
+        offsets: Tensor | None,
+        head_weights: Tensor,
+        common: np.ndarray,
+    ) -> Posed:
+        count = len(means)
+        moved = np.zeros((count, 3), np.float32) if offsets is None else _array(offsets)
+        opacities = torch.sigmoid(raw_opacities)
+        inputs = (_array(means), _array(raw_scales), _array(quats))
+        flat, weights = _array(sh).reshape(count, 3 * sh.shape[1]), _array(head_weights)
+        out = [np.empty((count, width), np.float32) for width in (3, 4, 3, 3)]
+        _spread(count, lambda start, stop: pose_rows(start, stop, *inputs, flat, weights, moved, common, *out))
+        ctx.save_for_backward(means, raw_scales, quats, sh, head_weights, opacities, offsets)
+        ctx.common = common
+        posed_means, quaternions, scales, colors = (torch.from_numpy(array) for array in out)
+        return posed_means, quaternions, scales, opacities, colors
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        means, raw_scales, quats, sh, head_weights, opacities, offsets = ctx.saved_tensors
+        count = len(means)
+        moved = np.zeros((count, 3), np.float32) if offsets is None else _array(offsets)
+        inputs = (_array(means), _array(raw_scales), _array(quats), _array(opacities))
+        flat, weights = _array(sh).reshape(count, 3 * sh.shape[1]), _array(head_weights)
+        d_means, d_quaternions, d_scales, d_opacities, d_colors = (_array(gradient) for gradient in gradients)
+        upstream = (d_means, d_quaternions, d_scales, d_opacities, d_colors)
+        out = np.empty((count, 10), np.float32)
+        out_opacities, out_sh = np.empty(count, np.float32), np.empty(flat.shape, np.float32)
+        _spread(
+            count,
+            lambda start, stop: pose_gradient_rows(
+                start, stop, *inputs, flat, weights, moved, ctx.common, *upstream, out, out_opacities, out_sh
+            ),
+        )
+        whole = torch.from_numpy(out)
+        d_offsets = None if offsets is None else whole[:, : offsets.shape[1]]
+        d_sh = torch.from_numpy(out_sh).view(sh.shape)
+        return (
+            whole[:, :3], whole[:, 7:], whole[:, 3:7], torch.from_numpy(out_opacities), d_sh, d_offsets, None, None,
+        )  # fmt: skip
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.asarray(tensor.detach().contiguous().numpy())
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="hmtalker-pose")
+
+
+def _spread(count: int, work: Callable[[int, int], None]) -> None:
+    """Do rows 0..count on as many threads as torch uses."""
+    parts = max(1, min(torch.get_num_threads(), count // CHUNK))
+    edges = [count * part // parts for part in range(parts + 1)]
+    rest = [_pool(parts).submit(work, edges[part], edges[part + 1]) for part in range(1, parts)]
+    work(edges[0], edges[1])
+    for future in rest:
+        future.result()
 
 
 def quaternion_from_matrix_torch(matrix: Tensor) -> Tensor:

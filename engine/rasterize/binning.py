@@ -34,7 +34,7 @@ from .projection import (
     f4,
     i4,
 )
-from .vector_ir import LOG2_ALPHA_MIN
+from .vector_ir import LOG2_ALPHA_MIN, ellipse_rows
 
 TILE = 32
 _TILE_SHIFT = 5
@@ -154,20 +154,17 @@ def block_mask(r, q, x_tile, y_tile):  # type: ignore[no-untyped-def]
     reach = r[LOG2_OPACITY] - _LOG2_CUT
     to_x, to_y = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
     y_right = -b * math.sqrt(reach / (c * disc))  # where the ellipse is rightmost; leftmost at -y_right
-    four_a_reach = f4(4) * a * reach
-    to_blocks = f4(0.125) / a
-    right_shift = f4(-0.25) * to_x + ONE + _BLOCK_MARGIN
-    left_shift = f4(-0.25) * to_x - _BLOCK_MARGIN
-    low, high = f4(first_x), f4(last_x + 1)
-    mask = u8(0)
-    for j in range(u8(BLOCKS)):
-        y0 = to_y + f4(i4(j)) * f4(4)
-        y1 = y0 + f4(3)
-        yr = min(y1, max(y0, y_right))
-        yl = min(y1, max(y0, -y_right))
-        right = (math.sqrt(max(ZERO, four_a_reach - disc * yr * yr)) - b * yr) * to_blocks + right_shift
-        left = (-math.sqrt(max(ZERO, four_a_reach - disc * yl * yl)) - b * yl) * to_blocks + left_shift
-        right = max(ZERO, min(high, np.floor(right)))
-        left = min(right, max(low, np.floor(left)))
-        mask |= ((u8(1) << u8(i4(right))) - (u8(1) << u8(i4(left)))) << (j << u8(3))
+    shift = f4(-0.25) * to_x
+    mask = ellipse_rows(
+        to_y,
+        y_right,
+        f4(4) * a * reach,
+        disc,
+        b,
+        f4(0.125) / a,
+        shift - _BLOCK_MARGIN,
+        shift + ONE + _BLOCK_MARGIN,
+        f4(first_x),
+        f4(last_x + 1),
+    )
     return mask & rows

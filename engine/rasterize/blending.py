@@ -24,6 +24,7 @@ from .projection import (
     MEAN_X,
     MEAN_Y,
     ONE,
+    RECORD,
     RED,
     TWO,
     ZERO,
@@ -39,6 +40,7 @@ from .vector_ir import (
     any_positive,
     blend_block,
     blend_block_depth,
+    copy_record,
     store_sums,
     take_next,
     trailing_zeros,
@@ -46,7 +48,7 @@ from .vector_ir import (
 )
 
 _BLOCK_COUNT = BLOCKS * BLOCKS
-_REFRESH = 15  # the mask of unfinished blocks is renewed every 16 splats
+_BATCH = 16  # splats fetched together; between batches the mask of unfinished blocks is renewed
 _TINY = f4(1e-10)  # floor of alpha in the expected depth (gsplat 1.5.3, rendering.py:760-768)
 
 
@@ -56,6 +58,28 @@ def _aligned(n):  # type: ignore[no-untyped-def]
     buffer = np.empty(n + 16, np.float32)
     start = (16 - ((buffer.ctypes.data >> 2) & 15)) & 15
     return buffer[start : start + n]
+
+
+@kernel
+def _corners():  # type: ignore[no-untyped-def]
+    """(x, y) of every block in the tile."""
+    corners = np.empty(2 * _BLOCK_COUNT, np.float32)
+    for k in range(_BLOCK_COUNT):
+        corners[2 * k], corners[2 * k + 1] = f4(4 * (k % BLOCKS)), f4(4 * (k // BLOCKS))
+    return corners
+
+
+@kernel
+def _fetch(first, last, pair_splat, record, x_tile, y_tile, batch, masks):  # type: ignore[no-untyped-def]
+    """Copy the records of pairs first..last next to each other and find which blocks they touch.
+
+    They are scattered over memory; fetching a batch at once lets the processor wait for many of them together.
+    """
+    for e in range(u8(first), u8(last)):
+        copy_record(record, u8(pair_splat[e]), batch, e - u8(first))
+    integers = batch.view(np.int32)
+    for j in range(u8(last - first)):
+        masks[j] = block_mask(batch[j], integers[j], x_tile, y_tile)
 
 
 @kernel
@@ -86,33 +110,34 @@ def _start(state, stride, w, h):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _blend_tile(tile, tiles_x, tile_start, pair_splat, record, irecord, alpha_max, background, rgb, alpha, depth):  # type: ignore[no-untyped-def]
+def _blend_tile(tile, tiles_x, tile_start, pair_splat, record, alpha_max, background, rgb, alpha, depth):  # type: ignore[no-untyped-def]
     height, width = alpha.shape
     x_tile, y_tile = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
     w, h = min(TILE, width - x_tile), min(TILE, height - y_tile)
     stride = FORWARD_STRIDE if depth is None else DEPTH_STRIDE
     state = _aligned(_BLOCK_COUNT * stride)
     live = _start(state, stride, w, h)
-    for e in range(tile_start[tile], tile_start[tile + 1]):
-        i = pair_splat[e]
-        r = record[i]
-        m = block_mask(r, irecord[i], x_tile, y_tile) & live
-        left, top = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
-        a, b, c, opacity = r[CONIC_A], r[CONIC_B], r[CONIC_C], r[LOG2_OPACITY]
-        red, green, blue = r[RED], r[GREEN], r[BLUE]
-        while m != u8(0):
-            k = trailing_zeros(m)
-            m &= m - u8(1)
-            x, y = left + f4((k & u8(7)) << u8(2)), top + f4((k >> u8(3)) << u8(2))
-            base = k * u8(stride)
-            if depth is None:
-                blend_block(state, base, x, y, a, b, c, opacity, alpha_max, red, green, blue)
-            else:
-                blend_block_depth(state, base, x, y, a, b, c, opacity, alpha_max, red, green, blue, r[DEPTH])
-        if (e & _REFRESH) == _REFRESH:
-            live = _refresh(live, state, stride)
-            if live == u8(0):
-                break
+    corners, batch, masks = _corners(), _aligned(_BATCH * RECORD).reshape(_BATCH, RECORD), np.empty(_BATCH, np.uint64)
+    end = tile_start[tile + 1]
+    for first in range(tile_start[tile], end, _BATCH):
+        last = min(end, first + _BATCH)
+        _fetch(first, last, pair_splat, record, x_tile, y_tile, batch, masks)
+        for j in range(u8(last - first)):
+            r = batch[j]
+            m = masks[j] & live
+            x, y = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
+            a, b, c, opacity = r[CONIC_A], r[CONIC_B], r[CONIC_C], r[LOG2_OPACITY]
+            red, green, blue, z = r[RED], r[GREEN], r[BLUE], r[DEPTH]
+            while m != u8(0):
+                k = trailing_zeros(m)
+                m &= m - u8(1)
+                if depth is None:
+                    blend_block(state, corners, k, x, y, a, b, c, opacity, alpha_max, red, green, blue)
+                else:
+                    blend_block_depth(state, corners, k, x, y, a, b, c, opacity, alpha_max, red, green, blue, z)
+        live = _refresh(live, state, stride)
+        if live == u8(0):
+            break
     bg0, bg1, bg2 = background[0], background[1], background[2]
     for yy in range(u8(h)):
         y = u8(y_tile) + yy
@@ -138,7 +163,6 @@ def blend(
     tile_start,
     pair_splat,
     record,
-    irecord,
     alpha_max,
     background,
     rgb,
@@ -151,13 +175,13 @@ def blend(
         if j >= tiles.shape[0]:
             break
         _blend_tile(
-            tiles[j], tiles_x, tile_start, pair_splat, record, irecord, alpha_max, background, rgb, alpha, depth
+            tiles[j], tiles_x, tile_start, pair_splat, record, alpha_max, background, rgb, alpha, depth
         )
 
 
 @kernel
 def _unblend_tile(
-    tile, tiles_x, tile_start, pair_splat, pair_slot, record, irecord, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums
+    tile, tiles_x, tile_start, pair_splat, pair_slot, record, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums
 ):  # type: ignore[no-untyped-def]
     height, width = alpha.shape
     begin, end = tile_start[tile], tile_start[tile + 1]
@@ -178,27 +202,24 @@ def _unblend_tile(
             shade = rgb[y, x, 0] * g0 + rgb[y, x, 1] * g1 + rgb[y, x, 2] * g2
             state[o + u8(16)] = shade - (ONE - alpha[y, x]) * d_alpha[y, x]
             state[o + u8(32)], state[o + u8(48)], state[o + u8(64)] = g0, g1, g2
-    for e in range(begin, end):
-        i = pair_splat[e]
-        r = record[i]
-        start = u8(pair_slot[e]) * u8(SUMS)
-        m = block_mask(r, irecord[i], x_tile, y_tile) & live
-        if m == u8(0):
-            for k in range(u8(SUMS)):
-                pair_sums[start + k] = ZERO
-        else:
-            left, top = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
+    corners, batch, masks = _corners(), _aligned(_BATCH * RECORD).reshape(_BATCH, RECORD), np.empty(_BATCH, np.uint64)
+    for first in range(begin, end, _BATCH):
+        last = min(end, first + _BATCH)
+        if live != u8(0):
+            _fetch(first, last, pair_splat, record, x_tile, y_tile, batch, masks)
+        for j in range(u8(last - first)):
+            r = batch[j]
+            m = masks[j] & live
+            x, y = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
             a, b, c, opacity = r[CONIC_A], r[CONIC_B], r[CONIC_C], r[LOG2_OPACITY]
             red, green, blue = r[RED], r[GREEN], r[BLUE]
             sums[:] = ZERO
             while m != u8(0):
                 k = trailing_zeros(m)
                 m &= m - u8(1)
-                x, y = left + f4((k & u8(7)) << u8(2)), top + f4((k >> u8(3)) << u8(2))
-                unblend_block(state, k * u8(stride), x, y, a, b, c, opacity, alpha_max, red, green, blue, sums)
-            store_sums(sums, pair_sums, start)
-        if (e & _REFRESH) == _REFRESH:
-            live = _refresh(live, state, stride)
+                unblend_block(state, corners, k, x, y, a, b, c, opacity, alpha_max, red, green, blue, sums)
+            store_sums(sums, pair_sums, u8(pair_slot[u8(first) + j]) * u8(SUMS))
+        live = _refresh(live, state, stride)
 
 
 @kernel
@@ -212,7 +233,6 @@ def unblend(
     pair_splat,
     pair_slot,
     record,
-    irecord,
     alpha_max,
     rgb,
     alpha,
@@ -232,8 +252,7 @@ def unblend(
             pair_splat,
             pair_slot,
             record,
-            irecord,
-            alpha_max,
+                    alpha_max,
             rgb,
             alpha,
             d_rgb,

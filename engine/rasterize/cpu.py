@@ -197,7 +197,7 @@ class CpuRasterizer:
         alpha = np.empty((height, width), np.float32)
         z = np.empty((height, width), np.float32) if depth else None
         self._run(
-            blend, np.zeros(1, np.int64), tiles, tiles_x, tile_start, s.pair_splat, s.record, s.irecord,
+            blend, np.zeros(1, np.int64), tiles, tiles_x, tile_start, s.pair_splat, s.record,
             self.alpha_max, np.asarray(background, np.float32), rgb, alpha, z,
         )  # fmt: skip
         done = ForwardPass(splats, cam, rgb, alpha, z, radii, drawn, pairs, slots, tiles, tile_start, scratch)
@@ -226,7 +226,7 @@ class CpuRasterizer:
         s.fit_sums(done.slots)
         self._run(
             unblend, np.zeros(1, np.int64), done.tiles, -(-width // TILE), done.tile_start, s.pair_splat, s.pair_slot,
-            s.record, s.irecord, self.alpha_max, done.rgb, done.alpha, d_rgb, d_alpha, s.sums,
+            s.record, self.alpha_max, done.rgb, done.alpha, d_rgb, d_alpha, s.sums,
         )  # fmt: skip
         if done.drawn:
             self._run(

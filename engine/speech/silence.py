@@ -17,7 +17,7 @@ HOP = 160
 """10 ms at 16 kHz: the gate's own clock."""
 STEPS_PER_SECOND = SAMPLE_RATE // HOP
 LENGTH = 320
-LOW_HZ, HIGH_HZ = 200.0, 6000.0
+LOW_HZ, HIGH_HZ = 300.0, 6000.0
 """The band in which speech is looked for."""
 
 PAUSE_DB = -24.0

@@ -50,17 +50,17 @@ def densify_and_prune(
         keep = (opacity > prune_opacity) & (statistics.seen > 0)
         room = max(0, maximum - int(keep.sum()))
         gradient = torch.where(keep, statistics.mean(), torch.zeros(()))
-        candidates = torch.flatnonzero(gradient > threshold)
+        candidates = torch.nonzero(gradient > threshold).squeeze(1)
         if len(candidates) > room:
             candidates = candidates[gradient[candidates].argsort(descending=True)[:room]]
         large = statistics.radius[candidates] > SPLIT_RADIUS
-        kept = torch.flatnonzero(keep)
+        kept = torch.nonzero(keep).squeeze(1)
         rows = torch.cat([kept, candidates])
         replace_rows(parameters, optimiser, rows, fresh=len(candidates))
 
         place = torch.full((len(opacity),), -1, dtype=torch.long)
         place[kept] = torch.arange(len(kept))
-        first, second = place[candidates[large]], len(kept) + torch.flatnonzero(large)
+        first, second = place[candidates[large]], len(kept) + torch.nonzero(large).squeeze(1)
         scales = torch.nn.functional.softplus(parameters.raw_scales.data[first])
         smaller = scales / SPLIT_SHRINK
         raw = torch.where(smaller > 20, smaller, torch.log(torch.expm1(smaller.clamp(min=1e-9))))

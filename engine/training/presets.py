@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 
+from .surface import CLOTH, EYES, HAIR, MOUTH, NECK
+
 
 @dataclass(frozen=True)
 class SpeechSchedule:
@@ -75,8 +77,10 @@ class Pairings:
 class Preset:
     name: str = "editable"
     sh_degree: int = 1
-    face_points: int = 24_000
-    mouth_points: int = 4_500
+    shares: dict[int, float] = field(
+        default_factory=lambda: {HAIR: 0.30, MOUTH: 0.18, EYES: 0.8, NECK: 0.6, CLOTH: 0.8}
+    )
+    """Share of the surface's samples of each region that become Gaussians."""
     speech: SpeechSchedule = field(default_factory=SpeechSchedule)
     motion: MotionSchedule = field(default_factory=MotionSchedule)
     face: BranchSchedule = field(default_factory=BranchSchedule)
@@ -99,8 +103,7 @@ so that curves alone can drive it."""
 SMOKE = replace(
     EDITABLE,
     name="smoke",
-    face_points=400,
-    mouth_points=80,
+    shares={},
     speech=SpeechSchedule(iterations=30, clips=2),
     motion=MotionSchedule(iterations=30, frames=8, points=64),
     face=BranchSchedule(iterations=30, motion_from=10, densify_from=10, densify_until=25, densify_every=10, maximum=600),

@@ -56,8 +56,15 @@ class Surface:
             self.shape_names,
         )
 
-    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Sorted indices of `count` samples drawn evenly without replacement."""
-        if count >= len(self.positions):
-            return np.arange(len(self.positions))
-        return np.sort(rng.choice(len(self.positions), count, replace=False))
+    def thin(self, shares: dict[int, float], rng: np.random.Generator) -> Surface:
+        """Keep a share of each region's samples; the ones kept stand for the area of those left out.
+
+        shares: region -> 0..1; regions not named are kept whole.
+        """
+        share = np.ones(len(self.regions))
+        for region, value in shares.items():
+            share[self.regions == region] = value
+        thinned = self.select(np.flatnonzero(rng.random(len(share)) < share))
+        for region, value in shares.items():
+            thinned.areas[thinned.regions == region] /= value
+        return thinned

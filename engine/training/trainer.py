@@ -57,19 +57,11 @@ class Trainer:
         self.dataset, self.preset, self.surface, self.work, self.threads = dataset, preset, surface, work, threads
         self.report: Report = report or (lambda *_: None)
         rng = np.random.default_rng(preset.seed)
-        self.face_surface = surface.face.select(surface.face.sample(preset.face_points, rng))
-        self.mouth_surface = surface.mouth.select(surface.mouth.sample(preset.mouth_points, rng))
         self.trained = Trained(
             MotionModel(fit_boxes(config, surface)),
-            GaussianParameters.on_surface(self._thinned(self.face_surface, surface.face), preset.sh_degree),
-            GaussianParameters.on_surface(self._thinned(self.mouth_surface, surface.mouth), preset.sh_degree),
+            GaussianParameters.on_surface(surface.face.thin(preset.shares, rng), preset.sh_degree),
+            GaussianParameters.on_surface(surface.mouth.thin(preset.shares, rng), preset.sh_degree),
         )
-
-    @staticmethod
-    def _thinned(chosen, whole):
-        """Samples left after thinning stand for the area of those left out."""
-        chosen.areas = chosen.areas * (len(whole.areas) / len(chosen.areas))
-        return chosen
 
     def run(self, stages: str = STAGES) -> Trained:
         """stages: which to train; the others must have been saved by an earlier run."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import bpy, speech_like
+from conftest import bpy, speech_like, write_wav
 
 
 @pytest.fixture
@@ -194,3 +194,17 @@ def test_the_strip_shows_the_frame_over_the_background(talking, saved, scene, tm
     assert clear.any()
     assert abs(composite[covered][:, :3] - frame[covered][:, :3]).max() <= 1.5 / 255
     assert abs(composite[clear][:, :3] - (0, 0, 1)).max() <= 1.5 / 255
+
+
+def test_the_avatar_may_stand_in_another_scene_than_the_sequencer(avatar, tmp_path, saved):
+    edit = bpy.data.scenes.new("Edit")
+    edit.render.fps = 25
+    sound = write_wav(tmp_path / "voice.wav", speech_like(0.4))
+    edit.sequence_editor_create().strips.new_sound("voice", str(sound), 1, 1)
+    edit.hmtalker.avatar = avatar
+    with bpy.context.temp_override(scene=edit):
+        assert bpy.ops.hmtalker.animate_from_strip() == {"FINISHED"}
+        render()
+    assert avatar.hmtalker.takes[0].scene == "Edit"
+    assert len(image_strips(edit)) == 1
+    assert len(set(frames_in(saved, avatar).values())) > 1

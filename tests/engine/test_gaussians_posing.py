@@ -88,14 +88,55 @@ def test_torch_has_gradients_everywhere():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     from hmtalker.gaussians.posing_torch import pose_torch
 
-    gaussians = random_set(8)
+    gaussians = random_set(2)
     inputs = [torch.from_numpy(array).double().requires_grad_() for array in gaussians.arrays().values()]
-    inputs.append(torch.from_numpy(random_offsets(8, 10)).double().requires_grad_())
+    inputs.append(torch.from_numpy(random_offsets(2, 10)).double().requires_grad_())
     fixed = [
         torch.from_numpy(np.asarray(value, np.float64))
         for value in (TURNED.matrix(), TURNED.translation, PIVOT, CAMERA)
     ]
     assert torch.autograd.gradcheck(lambda *values: pose_torch(*values, *fixed), inputs, atol=1e-4)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2])
+@pytest.mark.parametrize("columns", [None, 3, 10])
+def test_fused_gradients_are_those_of_torch(degree, columns):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from hmtalker.gaussians.posing_torch import pose_torch, pose_torch_plain
+
+    gaussians = random_set(200, degree)
+    arrays = list(gaussians.arrays().values())
+    fixed = (TURNED.matrix(), TURNED.translation, PIVOT, CAMERA)
+    outputs, gradients = [], []
+    for function, dtype in ((pose_torch, torch.float32), (pose_torch_plain, torch.float64)):
+        inputs = [torch.from_numpy(array).to(dtype).requires_grad_() for array in arrays[:-1]]
+        weights = torch.from_numpy(arrays[-1]).to(dtype)
+        offsets = None
+        if columns is not None:
+            offsets = torch.from_numpy(random_offsets(200, columns)).to(dtype).requires_grad_()
+        result = function(*inputs, weights, offsets, *(torch.as_tensor(np.array(value)).to(dtype) for value in fixed))
+        rng = np.random.default_rng(5)
+        sum((value * torch.from_numpy(rng.normal(size=value.shape)).to(dtype)).sum() for value in result).backward()
+        outputs.append(result)
+        gradients.append([tensor.grad for tensor in (*inputs, *([] if offsets is None else [offsets]))])
+    assert type(outputs[0][0].grad_fn).__name__ == "_FusedPoseBackward"
+    for pair in (outputs, gradients):
+        for found, expected in zip(*pair, strict=True):
+            np.testing.assert_allclose(found.detach(), expected.detach(), rtol=2e-4, atol=2e-5)
+
+
+def test_fused_gradients_reach_only_what_asks_for_them():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from hmtalker.gaussians.posing_torch import pose_torch
+
+    arrays = [torch.from_numpy(array) for array in random_set(9000).arrays().values()]
+    offsets = torch.zeros(9000, 10, requires_grad=True)
+    fixed = [torch.from_numpy(np.asarray(value, np.float32)) for value in (np.eye(3), np.zeros(3), PIVOT, CAMERA)]
+    means, *_ = pose_torch(*arrays, offsets, *fixed)
+    means[:, 1].sum().backward()
+    np.testing.assert_allclose(offsets.grad[:, 1], 1.0, atol=1e-6)
+    assert offsets.grad[:, 3:].abs().max() == 0
+    assert arrays[0].grad is None
 
 
 def test_threads_change_nothing():

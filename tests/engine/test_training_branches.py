@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Face, mouth and joint stages against pictures of a made-up person whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hmtalker import action_units  # noqa: E402
+from hmtalker.camera import Camera  # noqa: E402
+from hmtalker.motion.model import MotionConfig  # noqa: E402
+from hmtalker.training.dataset import Dataset, Performance, Pictures  # noqa: E402
+from hmtalker.training.densify import GradientStatistics, densify_and_prune  # noqa: E402
+from hmtalker.training.export import build_avatar  # noqa: E402
+from hmtalker.training.motion_stage import SurfaceMotion  # noqa: E402
+from hmtalker.training.parameters import GaussianParameters  # noqa: E402
+from hmtalker.training.presets import SMOKE  # noqa: E402
+from hmtalker.training.scene import Scene  # noqa: E402
+from hmtalker.training.surface import FACE, MOUTH, Surface  # noqa: E402
+from hmtalker.training.targets import Crop, mouth_crop  # noqa: E402
+from hmtalker.training.trainer import Trainer  # noqa: E402
+
+SIZE = 48
+JAW = action_units.CODES.index("AU26")
+
+
+def grid(region: int, half: float, depth: float, color: tuple[float, float, float]) -> Surface:
+    """A square of 16 x 16 samples facing the camera; its only shape drops the lower half by 1 cm."""
+    line = np.linspace(-half, half, 16, dtype=np.float32)
+    x, y = (a.ravel() for a in np.meshgrid(line, line))
+    positions = np.stack([x, y, np.full_like(x, depth)], 1)
+    if region == FACE:  # a hole where the mouth is
+        positions = positions[~((np.abs(positions[:, 0]) < 0.02) & (np.abs(positions[:, 1] + 0.02) < 0.012))]
+    count = len(positions)
+    deltas = np.zeros((1, count, 3), np.float16)
+    deltas[0, positions[:, 1] < -0.02, 1] = -0.010
+    return Surface(
+        positions, np.tile(np.float32([0, 0, 1]), (count, 1)), np.full(count, (2 * half / 15) ** 2, np.float32),
+        np.full(count, region, np.uint8), np.ones(count, np.float32), np.tile(np.float32(color), (count, 1)), deltas, ["open"],
+    )  # fmt: skip
+
+
+def weights(units, pucker, funnel):
+    return units[:, [JAW]] / 5
+
+
+@pytest.fixture(scope="module")
+def person():
+    """Surface, and pictures rendered from other colours than the surface's own: the stages must learn them."""
+    face, mouth = grid(FACE, 0.06, 0.0, (0.5, 0.5, 0.5)), grid(MOUTH, 0.03, -0.01, (0.5, 0.5, 0.5))
+    camera = Camera.in_front(SIZE, SIZE, 0.7, 0.25)
+    truth = [grid(FACE, 0.06, 0.0, (0.8, 0.6, 0.5)), grid(MOUTH, 0.03, -0.01, (0.5, 0.1, 0.1))]
+    scene, layers = Scene(np.zeros(3), 1), []
+    with torch.no_grad():
+        for name, surface in zip(("face", "mouth"), truth, strict=True):
+            parameters = GaussianParameters.on_surface(surface, 0)
+            layers.append(scene.layer(name, parameters, None, np.zeros(6, np.float32), camera))
+    front, back = layers
+    clear = (1 - front.alpha)[..., None]
+    rgb, alpha = front.rgb + clear * back.rgb, front.alpha + clear[..., 0] * back.alpha
+    straight = (rgb / alpha.clamp(min=1e-4)[..., None]).clamp(0, 1)
+    rgba = (torch.cat([straight, alpha[..., None]], -1).numpy() * 255 + 0.5).astype(np.uint8)
+    masks = np.zeros((SIZE, SIZE, 3), np.uint8)
+    masks[..., 0] = (clear[..., 0] * back.alpha).numpy() * 255
+    frames = 6
+    pictures = Pictures(
+        np.repeat(rgba[None], frames, 0), np.repeat(masks[None], frames, 0), np.zeros((frames, 17), np.float32),
+        np.zeros((frames, 6), np.float32), np.full(frames, -1), np.full(frames, -1), np.arange(frames) == 5,
+        np.tile([4, 4, SIZE - 4, SIZE - 4], (frames, 1)), np.arange(frames) % 2 == 0,
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    performance = Performance(
+        np.zeros((40, 17), np.float32), np.zeros((40, 6), np.float32), np.repeat([0, 1], 20), np.tile(np.arange(20), 2),
+        np.array([True, True]), [rng.standard_normal((1, 40, 8)).astype(np.float16) for _ in range(2)],
+        np.zeros((40, 2), np.float32), np.zeros((40, 0), np.float32),
+    )  # fmt: skip
+    return Dataset(camera, np.zeros(3), performance, pictures), SurfaceMotion(face, mouth, weights)
+
+
+@pytest.fixture(scope="module")
+def trained(person, tmp_path_factory):
+    dataset, surface = person
+    reports: list[tuple[str, int, int, dict]] = []
+    trainer = Trainer(
+        dataset, SMOKE, surface, MotionConfig(feature_dimension=8), tmp_path_factory.mktemp("work"), 1,
+        lambda *report: reports.append(report),
+    )  # fmt: skip
+    first = difference(dataset, trainer)
+    trainer.run()
+    return dataset, surface, trainer, first, reports
+
+
+def difference(dataset: Dataset, trainer: Trainer) -> float:
+    """Mean absolute error of the composite against the pictures, over black."""
+    scene, pictures = Scene(dataset.pivot, 1), dataset.pictures
+    with torch.no_grad():
+        front = scene.layer("face", trainer.trained.face, None, pictures.head[0], dataset.camera)
+        back = scene.layer("mouth", trainer.trained.mouth, None, pictures.head[0], dataset.camera)
+        image = front.rgb + (1 - front.alpha)[..., None] * back.rgb
+    rgba = pictures.rgba[0].astype(np.float32) / 255
+    return float(np.abs(image.numpy() - rgba[..., :3] * rgba[..., 3:]).mean())
+
+
+def test_stages_bring_the_render_to_the_pictures(trained):
+    dataset, _, trainer, first, _ = trained
+    assert difference(dataset, trainer) < 0.6 * first
+
+
+def test_every_stage_reports_to_its_end(trained):
+    *_, reports = trained
+    ends = {stage: (iteration, iterations) for stage, iteration, iterations, _ in reports}
+    assert list(ends) == list("ASFMJ")
+    assert all(iteration == iterations for iteration, iterations in ends.values())
+
+
+def test_finished_stages_are_loaded_instead_of_trained_again(trained):
+    dataset, surface, trainer, _, _ = trained
+    again = Trainer(dataset, SMOKE, surface, MotionConfig(feature_dimension=8), trainer.work, 1)
+    again.run(stages="")
+    assert torch.equal(again.trained.face.means, trainer.trained.face.means)
+    assert torch.equal(again.trained.mouth.sh, trainer.trained.mouth.sh)
+
+
+def test_trained_person_becomes_an_avatar(trained):
+    dataset, _, trainer, _, _ = trained
+    header = {
+        "name": "Square", "licence": "CC0-1.0", "attribution": "", "consent": {}, "encoder": {}, "training": {}, "metrics": {},
+        "thumbnail": "",
+    }  # fmt: skip
+    avatar = build_avatar(trainer.trained.model, trainer.trained.face, trainer.trained.mouth, dataset, header)
+    assert avatar.face.count == trainer.trained.face.count
+    assert len(avatar.header["rest"]["implicit"]) == 32
+    assert set(avatar.header["au_statistics"]) == set(action_units.CODES)
+
+
+def test_densifying_clones_what_pulls_and_drops_the_unseen():
+    parameters = GaussianParameters.on_surface(grid(FACE, 0.06, 0.0, (0.5, 0.5, 0.5)), 0)
+    optimiser = torch.optim.Adam(parameters.groups())
+    count = parameters.count
+    statistics = GradientStatistics(count)
+    statistics.seen[:] = 1
+    statistics.seen[7] = 0
+    statistics.total[3] = 1.0  # small on the screen: cloned
+    statistics.total[4], statistics.radius[4] = 1.0, 50.0  # large: split
+    width = torch.nn.functional.softplus(parameters.raw_scales.detach()[4])
+    densify_and_prune(parameters, optimiser, statistics, 0.1, 0.01, 10_000, torch.Generator().manual_seed(0))
+    assert parameters.count == count - 1 + 2
+    assert torch.equal(parameters.means[3], parameters.means[-2])
+    assert (torch.nn.functional.softplus(parameters.raw_scales[-1]) < width).all()
+    assert all(len(group["params"][0]) == parameters.count for group in optimiser.param_groups)
+
+
+def test_shut_lips_give_no_mouth_window(person):
+    dataset, _ = person
+    pictures = dataset.pictures
+    assert mouth_crop(pictures, 0, 2) is not None
+    shut = Pictures(**{**vars(pictures), "masks": np.zeros_like(pictures.masks)})
+    assert mouth_crop(shut, 0, 2) is None
+
+
+def test_crop_camera_sees_the_same_pixels():
+    camera = Camera.in_front(SIZE, SIZE)
+    cropped = Crop(10, 6, 40, 38).camera(camera)
+    assert (cropped.width, cropped.height) == (30, 32)
+    np.testing.assert_allclose(cropped.K[:2, 2], camera.K[:2, 2] - [10, 6])
