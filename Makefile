@@ -4,6 +4,7 @@
 # make test            everything that CI runs
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OUT ?= out/demo
+SECONDS ?=
 AUDIO ?=
 ENVIRONMENTS = $(PYTHON) distribution/environments.py
 ZIP = dist/hm_talker-$(shell sed -n 's/^version = "\(.*\)"/\1/p' blender_manifest.toml)-$(PLATFORM).zip
@@ -14,7 +15,7 @@ PLATFORM = $(shell $(PYTHON) -c "import build_addon; print(build_addon.this_plat
 demo:
 	@$(ENVIRONMENTS) build blender-4.5
 	@.venv/build/bin/python build_addon.py build
-	@.venv/blender-4.5/bin/python benchmarks/demo.py --zip $(ZIP) --out "$(OUT)" $(if $(AUDIO),--audio "$(AUDIO)")
+	@.venv/blender-4.5/bin/python benchmarks/demo.py --zip $(ZIP) --out "$(OUT)" $(if $(AUDIO),--audio "$(AUDIO)") $(if $(SECONDS),--seconds $(SECONDS))
 
 zip:
 	@$(ENVIRONMENTS) build blender-4.5
@@ -37,8 +38,8 @@ test-blender: zip
 
 bench:
 	@$(ENVIRONMENTS) test
-	.venv/test/bin/python benchmarks/rasterizer.py
-	.venv/test/bin/python benchmarks/speech_to_mouth.py
+	.venv/test/bin/python benchmarks/rasterize.py
+	.venv/test/bin/python benchmarks/audio_to_au.py
 
 clean:
 	rm -rf build dist out .venv .cache *.egg-info

@@ -23,6 +23,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -45,16 +46,17 @@ def build(
     """Write one zip a platform into ``out``, or a single one without wheels; returns their paths, validated."""
     if with_models:
         fetch_models()
-    out.mkdir(parents=True, exist_ok=True)
+    out = _made(out.resolve())
     base = f"{manifest()['id']}-{manifest()['version']}"
     written = []
     for names in [[name] for name in platforms] if with_wheels else [sorted(wheels.PLATFORMS)]:
         label = names[0].replace("-", "_") if with_wheels else "no_wheels"
-        folder = ROOT / "build/extension" / label
-        stage(folder, names, wheels.fetch(names[0], pythons, CACHE / "wheels") if with_wheels else [])
+        wheel_files = wheels.fetch(names[0], pythons, CACHE / "wheels") if with_wheels else []
         archive = out / f"{base}-{label}.zip"
         archive.unlink(missing_ok=True)
-        _blender_tool("build", "--source-dir", str(folder), "--output-filepath", str(archive))
+        with tempfile.TemporaryDirectory(prefix=f"{label}-", dir=_made(ROOT / "build")) as folder:
+            stage(Path(folder), names, wheel_files)
+            _blender_tool("build", "--source-dir", folder, "--output-filepath", str(archive))
         validate(archive)
         print(f"{archive}  {archive.stat().st_size / 1e6:.1f} MB", flush=True)
         written.append(archive)
@@ -81,9 +83,8 @@ def fetch_models() -> None:
 
 
 def stage(folder: Path, platforms: list[str], wheel_files: list[Path]) -> None:
-    """Lay out what goes into one zip: the sources, the assets, the wheels, and a manifest that lists them."""
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "wheels").mkdir(parents=True)
+    """Lay out in an empty folder what goes into one zip: sources, assets, wheels, and a manifest that lists them."""
+    (folder / "wheels").mkdir()
     for name in PACKAGED:
         source = ROOT / name
         if source.is_dir():
@@ -181,6 +182,11 @@ def _engine_as_package() -> None:
         spec = importlib.util.spec_from_file_location("hmtalker", init, submodule_search_locations=folders)
         sys.modules["hmtalker"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules["hmtalker"])
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

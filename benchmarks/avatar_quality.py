@@ -62,7 +62,8 @@ def main() -> int:
         clip = int(pictures.clip_index[frame])
         if clip not in heard:
             count = len(performance.frames_of(clip))
-            heard[clip] = renderer.motion.speech(performance.speech[clip][0].astype(np.float32), 25.0, count)
+            implicit = renderer.motion.implicit(performance.speech[clip][0].astype(np.float32), 25.0, count)
+            heard[clip] = implicit, renderer.motion.predicted_action_units(implicit)
         implicit, predicted = (part[int(pictures.frame_in_clip[frame])] for part in heard[clip])
         truth, mouth, face = on_grey(pictures.rgba[frame]), pictures.masks[frame][..., 0] > 25, pictures.masks[frame][..., 2] > 127
         row: dict[str, float] = {}
@@ -72,7 +73,9 @@ def main() -> int:
                 units[lower] = predicted
             head = HeadPose.from_array(pictures.head[frame])
             image = on_grey(renderer.render_srgb8(MotionState(units, implicit, 1.0, head)))
-            row |= {f"{name}_psnr": psnr(image, truth), f"{name}_face_psnr": psnr(image, truth, face)}
+            row[f"{name}_face_psnr"] = psnr(image, truth, face)
+            if pictures.whole[frame]:
+                row[f"{name}_psnr"] = psnr(image, truth)
             if mouth.any():
                 row[f"{name}_mouth_psnr"] = psnr(image, truth, mouth)
             if name == "action_units" and len(tiles) < 8 and frame % 3 == 0:

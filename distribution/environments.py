@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make the virtual environments that the demo and the tests run in, under ``.venv/``.
 
-    python3 distribution/environments.py build blender-4.5 test      # several at once, side by side
-    python3 distribution/environments.py --optional blender-5.2      # exit 3, with a reason, where it cannot be made
+    python3 distribution/environments.py build blender-4.5 test         # side by side
+    python3 distribution/environments.py test --optional blender-5.2    # left out where there is no Python 3.13
 
 Each has only what its job needs: ``build`` converts the speech encoder, ``blender-*`` holds bpy and pytest and nothing
 of the engine's, so that a wheel missing from the extension zip is noticed, ``test`` has the engine with torch.
@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv"
@@ -64,30 +65,38 @@ def find_python(version: str) -> str:
 
 
 def make(name: str, log: Path) -> None:
-    """Create or refresh one environment; its pip output goes to ``log``."""
+    """Create or refresh one environment; its pip output goes to ``log``. Raises :class:`CannotMake`."""
     version, requirements = ENVIRONMENTS[name]
     folder = HOME / name
-    stamp = folder / "inputs.sha256"
-    inputs = CONSTRAINTS.read_bytes() + repr(ENVIRONMENTS[name]).encode() + str(ROOT).encode()
+    python, stamp = folder / "bin/python", folder / "made-from.txt"
+    place = f"{folder} {find_python(version)}"
+    inputs = CONSTRAINTS.read_bytes() + repr(requirements).encode()
     if "--editable" in requirements:
         inputs += (ROOT / "pyproject.toml").read_bytes()
     digest = hashlib.sha256(inputs).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
+    before = stamp.read_text("utf-8").splitlines() if stamp.exists() else []
+    if before == [place, digest]:
         return
-    python = find_python(version)
-    shutil.rmtree(folder, ignore_errors=True)
     with log.open("w") as output:
-        if _run([python, "-m", "venv", str(folder)], output):
-            _apt(["python3-venv"], f"Python {version} cannot make a virtual environment")
-            shutil.rmtree(folder, ignore_errors=True)
-            if _run([python, "-m", "venv", str(folder)], output):
-                raise CannotMake(f"{python} cannot make a virtual environment (see {log})")
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "-qq", "--constraint", str(CONSTRAINTS)]
+        if before[:1] != [place]:
+            _new_environment(find_python(version), folder, output)
+        stamp.unlink(missing_ok=True)
+        pip = [str(python), "-m", "pip", "install", "-qq", "--constraint", str(CONSTRAINTS)]
         if _run([*pip, *requirements], output):
             raise CannotMake(f"pip could not install {' '.join(requirements)} into {folder} (see {log})")
     if name.startswith("blender"):
-        _check_bpy(folder / "bin/python")
-    stamp.write_text(digest)
+        _check_bpy(python)
+    stamp.write_text(f"{place}\n{digest}\n", "utf-8")
+
+
+def _new_environment(python: str, folder: Path, output: IO[str]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if _run([python, "-m", "venv", str(folder)], output) == 0:
+        return
+    _apt(["python3-venv"], f"{python} cannot make a virtual environment")
+    shutil.rmtree(folder, ignore_errors=True)
+    if _run([python, "-m", "venv", str(folder)], output):
+        raise CannotMake(f"{python} cannot make a virtual environment (see {output.name})")
 
 
 def _check_bpy(python: Path) -> None:
@@ -120,7 +129,7 @@ def _apt(packages: list[str], reason: str) -> None:
 _APT_LOCK = threading.Lock()
 
 
-def _run(command: list[str], output) -> int:
+def _run(command: list[str], output: IO[str]) -> int:
     return subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT).returncode
 
 
@@ -129,32 +138,32 @@ def _release(path: Path) -> tuple[int, ...]:
 
 
 def main() -> int:
-    """Command line; exit status 0, 1 (failed) or 3 (``--optional`` and no interpreter)."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Command line; exit status 0, or 1 where an environment that is not optional cannot be made."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("names", nargs="+", choices=list(ENVIRONMENTS))
-    parser.add_argument("--optional", action="store_true", help="a missing interpreter is no failure")
+    parser.add_argument("--optional", nargs="+", default=[], choices=list(ENVIRONMENTS), help="where there is a Python")
     options = parser.parse_args()
     HOME.mkdir(exist_ok=True)
-    failures: dict[str, Exception] = {}
+    failed: list[str] = []
 
     def one(name: str) -> None:
         began = time.monotonic()
         try:
             make(name, HOME / f"{name}.log")
             print(f"environment {name}: ready in {time.monotonic() - began:.0f} s", flush=True)
+        except NoInterpreter as error:
+            print(f"environment {name}: {'left out, ' if name in options.optional else ''}{error}", flush=True)
+            failed.append(name)
         except Exception as error:
-            failures[name] = error
+            print(f"environment {name}: {error}", file=sys.stderr)
+            failed.extend([name, "for another reason than a missing interpreter"])
 
-    threads = [threading.Thread(target=one, args=(name,)) for name in options.names]
+    threads = [threading.Thread(target=one, args=(name,)) for name in [*options.names, *options.optional]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for name, error in failures.items():
-        print(f"environment {name}: {error}", file=sys.stderr)
-    if failures and options.optional and all(isinstance(error, NoInterpreter) for error in failures.values()):
-        return 3
-    return 1 if failures else 0
+    return 0 if set(failed) <= set(options.optional) else 1
 
 
 if __name__ == "__main__":

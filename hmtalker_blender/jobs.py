@@ -39,7 +39,7 @@ class Job:
         self._messages: queue.SimpleQueue[tuple[float, str]] = queue.SimpleQueue()
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
-        self._started = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when progress began: what came before does not tell the pace
 
     # For the worker
 
@@ -78,6 +78,8 @@ class Job:
         """Take in what the worker said since the last time."""
         while not self._messages.empty():
             self.fraction, text = self._messages.get()
+            if self._first is None and self.fraction > 0.0:
+                self._first = time.monotonic(), self.fraction
             if not self.cancelled():
                 self.text = text or self.text
 
@@ -101,10 +103,11 @@ class Job:
     @property
     def time_left(self) -> float | None:
         """Seconds until the end at the present pace, or None while that cannot be said."""
-        spent = time.monotonic() - self._started
-        if self.fraction < 0.03 or spent < 1.0:
+        if self._first is None:
             return None
-        return spent * (1.0 - self.fraction) / self.fraction
+        moment, fraction = self._first
+        spent, gained = time.monotonic() - moment, self.fraction - fraction
+        return spent * (1.0 - self.fraction) / gained if gained >= 0.03 and spent >= 1.0 else None
 
     @property
     def status(self) -> str:
@@ -123,7 +126,6 @@ class Job:
                 self.fraction = next(self._steps)  # type: ignore[arg-type]
         except StopIteration:
             self._steps = None
-            self._started = time.monotonic()
         except Exception as error:
             self._fail(error)
 

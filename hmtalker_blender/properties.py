@@ -11,6 +11,7 @@ NOT_SPEAKING = -1.0
 """Default of ``speech_time``: no moment of any take is being spoken, so the face runs on its Action Units alone."""
 
 OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
+BLEND_RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}
 
 DESCRIPTIONS = {
     "AU01": "Raise the inner ends of the brows",
@@ -115,6 +116,7 @@ class HMT_PG_avatar(bpy.types.PropertyGroup):
         name="Avatar File",
         description="Avatar file (.hmt) to show; leave empty for the avatar that comes with the extension",
         subtype="FILE_PATH",
+        options=BLEND_RELATIVE,
         override=OVERRIDABLE,
     )
     head_rotation: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
@@ -198,6 +200,7 @@ class HMT_PG_scene(bpy.types.PropertyGroup):
         name="Frames Folder",
         description="Folder for rendered frames; each avatar gets a folder of its own inside",
         subtype="DIR_PATH",
+        options=BLEND_RELATIVE,
         default="//hmtalker/",
     )
     resolution_percentage: bpy.props.IntProperty(  # type: ignore[valid-type]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..hmtalker_blender import jobs
-from . import add_avatar, add_sample_speech, animate_strip, cancel_job, clear_take, render_to_sequencer
+from . import add_avatar, add_sample_speech, animate_strip, cancel_job, clear_take, render_to_sequencer, speak_file
 
 CLASSES = (
     *add_avatar.CLASSES,
@@ -13,6 +13,7 @@ CLASSES = (
     *cancel_job.CLASSES,
     *clear_take.CLASSES,
     *render_to_sequencer.CLASSES,
+    *speak_file.CLASSES,
 )
 
 stop_running_jobs = jobs.cancel_all

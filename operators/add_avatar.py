@@ -20,7 +20,7 @@ class HMT_OT_add_avatar(bpy.types.Operator):
         name="Avatar File",
         description="Avatar file (.hmt); leave empty for the avatar that comes with the extension",
         subtype="FILE_PATH",
-        options={"SKIP_SAVE"},
+        options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"},
     )
 
     @classmethod
@@ -51,7 +51,7 @@ class HMT_OT_open_avatar(bpy.types.Operator):
     bl_label = "Talking Avatar from File"
     bl_options = {"REGISTER", "UNDO"}
 
-    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"})  # type: ignore[valid-type]
     filter_glob: bpy.props.StringProperty(default="*.hmt", options={"HIDDEN"})  # type: ignore[valid-type]
 
     disabled_reason = HMT_OT_add_avatar.disabled_reason

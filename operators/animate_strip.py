@@ -31,12 +31,8 @@ def chosen_speaker(context: bpy.types.Context, scene: bpy.types.Scene, name: str
     return speaker
 
 
-class HMT_OT_animate_from_strip(JobOperator, bpy.types.Operator):
-    """Make the avatar speak the active sound strip, in a layer under the keys made by hand"""
-
-    bl_idname = "hmtalker.animate_from_strip"
-    bl_label = "Animate from Strip"
-    bl_options = {"REGISTER", "UNDO"}
+class AnimateOperator(JobOperator):
+    """What every operator shares that makes an avatar speak. Not registered itself."""
 
     strip: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Strip", description="Sound strip to speak; empty for the active one", options={"SKIP_SAVE"}
@@ -44,20 +40,6 @@ class HMT_OT_animate_from_strip(JobOperator, bpy.types.Operator):
     avatar: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Avatar", description="Avatar object that speaks; empty for the scene's", options={"SKIP_SAVE"}
     )
-
-    @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str:
-        """Say why this cannot be done now, or return an empty string."""
-        if jobs.running:
-            return f"{jobs.running[0].title} is under way"
-        scene = versions.sequencer_scene(context)
-        return avatar_object.no_speaker_reason(context, scene) or sound_strips.no_strip_reason(scene)
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if jobs.running or not avatar_object.exist() or not sound_strips.exist(versions.sequencer_scene(context)):
-            return reporting.allow(cls, context)
-        return True  # a script may name the strip and the avatar; panels grey the button out with `disabled_reason`
 
     def owners(self, context: bpy.types.Context) -> tuple[bpy.types.ID | None, ...]:
         scene = versions.sequencer_scene(context)
@@ -111,6 +93,28 @@ class HMT_OT_animate_from_strip(JobOperator, bpy.types.Operator):
         if scene.hmtalker.avatar is None:
             scene.hmtalker.avatar = speaker
         return f'{speaker.name} speaks "{strip_name}".'
+
+
+class HMT_OT_animate_from_strip(AnimateOperator, bpy.types.Operator):
+    """Make the avatar speak the active sound strip, in a layer under the keys made by hand"""
+
+    bl_idname = "hmtalker.animate_from_strip"
+    bl_label = "Animate from Strip"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        """Say why this cannot be done now, or return an empty string."""
+        if jobs.running:
+            return f"{jobs.running[0].title} is under way"
+        scene = versions.sequencer_scene(context)
+        return avatar_object.no_speaker_reason(context, scene) or sound_strips.no_strip_reason(scene)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if jobs.running or not avatar_object.exist() or not sound_strips.exist(versions.sequencer_scene(context)):
+            return reporting.allow(cls, context)
+        return True  # a script may name the strip and the avatar; panels grey the button out with `disabled_reason`
 
 
 CLASSES = (HMT_OT_animate_from_strip,)

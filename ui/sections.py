@@ -21,21 +21,25 @@ def draw_button(
     operator: type[bpy.types.Operator],
     icon: str,
     text: str = "",
+    told: set[str] | None = None,
 ) -> None:
-    """Draw an operator's button; where it cannot be pressed, the reason stands under it."""
+    """Draw an operator's button; where it cannot be pressed, the reason stands under it, once for all with this `told`."""
     reason = operator.disabled_reason(context)  # type: ignore[attr-defined]
     row = layout.row()
     row.enabled = not reason
     row.operator(operator.bl_idname, icon=icon, text=text or operator.bl_label)
-    if reason and not jobs.running:
+    told = set() if told is None else told
+    if reason and reason not in told and not jobs.running:
+        told.add(reason)
         draw_sentence(layout, context, reason, "INFO")
 
 
 def draw_job(layout: bpy.types.UILayout) -> None:
     """Draw what is under way, with a way to stop it."""
     for job in jobs.running:
+        layout.label(text=job.title)
         row = layout.row(align=True)
-        row.progress(factor=job.fraction, text=f"{job.title}: {job.status}")
+        row.progress(factor=job.fraction, text=job.status)
         row.operator(HMT_OT_cancel_job.bl_idname, text="", icon="CANCEL")
 
 

@@ -36,14 +36,15 @@ class HMT_PT_sequencer(bpy.types.Panel):
         speaker = avatar_object.speaker(context, scene)
         if speaker is not None and scene.hmtalker.avatar is None:
             layout.label(text=f"{speaker.name} speaks", icon="USER")
+        told: set[str] = set()
         column = layout.column(align=True)
-        sections.draw_button(column, context, HMT_OT_animate_from_strip, "PLAY_SOUND")
+        sections.draw_button(column, context, HMT_OT_animate_from_strip, "PLAY_SOUND", told=told)
         if not HMT_OT_clear_take.disabled_reason(context):
             sections.draw_button(column, context, HMT_OT_clear_take, "X")
         column = layout.column(align=True)
         column.prop(scene.hmtalker, "output_folder")
         column.prop(scene.hmtalker, "resolution_percentage")
-        sections.draw_button(column, context, HMT_OT_render_to_sequencer, "RENDER_ANIMATION")
+        sections.draw_button(column, context, HMT_OT_render_to_sequencer, "RENDER_ANIMATION", told=told)
         sections.draw_job(layout)
         sections.draw_problem(layout, context, scene)
 

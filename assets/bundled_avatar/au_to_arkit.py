@@ -10,18 +10,49 @@ from __future__ import annotations
 import numpy as np
 
 ACTION_UNITS: tuple[str, ...] = tuple(
-    f"AU{n}" for n in "01 02 04 05 06 07 09 10 12 14 15 17 20 23 25 26 45".split()
+    f"AU{n}"
+    for n in ["01", "02", "04", "05", "06", "07", "09", "10", "12", "14", "15", "17", "20", "23", "25", "26", "45"]
 )
 MAXIMUM, BLINK_CLOSED = 5.0, 2.0
 
-_BOTH_SIDES = (
-    "browDown browOuterUp cheekSquint eyeBlink eyeLookDown eyeLookIn eyeLookOut eyeLookUp eyeSquint eyeWide mouthDimple "
-    "mouthFrown mouthLowerDown mouthPress mouthSmile mouthStretch mouthUpperUp noseSneer"
-).split()
-_SINGLE = (
-    "browInnerUp cheekPuff jawForward jawLeft jawOpen jawRight mouthClose mouthFunnel mouthLeft mouthPucker mouthRight "
-    "mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper tongueOut"
-).split()
+_BOTH_SIDES = [
+    "browDown",
+    "browOuterUp",
+    "cheekSquint",
+    "eyeBlink",
+    "eyeLookDown",
+    "eyeLookIn",
+    "eyeLookOut",
+    "eyeLookUp",
+    "eyeSquint",
+    "eyeWide",
+    "mouthDimple",
+    "mouthFrown",
+    "mouthLowerDown",
+    "mouthPress",
+    "mouthSmile",
+    "mouthStretch",
+    "mouthUpperUp",
+    "noseSneer",
+]
+_SINGLE = [
+    "browInnerUp",
+    "cheekPuff",
+    "jawForward",
+    "jawLeft",
+    "jawOpen",
+    "jawRight",
+    "mouthClose",
+    "mouthFunnel",
+    "mouthLeft",
+    "mouthPucker",
+    "mouthRight",
+    "mouthRollLower",
+    "mouthRollUpper",
+    "mouthShrugLower",
+    "mouthShrugUpper",
+    "tongueOut",
+]
 ARKIT_NAMES: tuple[str, ...] = tuple(sorted([*_SINGLE, *(n + s for n in _BOTH_SIDES for s in ("Left", "Right"))]))
 """The 52 shapes in alphabetical order, which is the order of the columns everywhere."""
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from makehuman import Mesh
 
 # All in MakeHuman decimetres. The skull is taken as an upright elliptic cylinder; only angles about it are changed.

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
-
 from hair import comb_fringe_aside
 from identity import Identity
 from makehuman import Face, Fitting, Mesh, read_obj, read_target, to_blender
 from materials import FACE_ATTRIBUTE, build_materials, image_pixels
+from mathutils import Matrix, Vector
 
 HEAD_ATTRIBUTE = "head_weight"
 """Point attribute of every part: how much of the head pose a point follows (linear blend skinning)."""
@@ -98,7 +97,9 @@ def build_head(assets: Path, identity: Identity) -> Head:
         ("lash", parts_folder / "eyelashes" / identity.lash),
     ):
         fitting, mesh = maker.fitted(folder)
-        parts[name] = maker.make(name, mesh, [materials[name]], {k: fitting.displacement(d) for k, d in shapes.items()}, 1)
+        parts[name] = maker.make(
+            name, mesh, [materials[name]], {k: fitting.displacement(d) for k, d in shapes.items()}, 1
+        )
     parts["hair"] = _build_hair(maker, parts_folder / "hair" / identity.hair, materials)
     parts["cloth"] = _build_cloth(maker, parts_folder / "clothes" / identity.cloth, materials)
     for name in ("brow", "lash"):
@@ -131,7 +132,7 @@ def _build_rig(pivot: np.ndarray) -> bpy.types.Object:
     bpy.context.scene.collection.objects.link(rig)
     bpy.context.view_layer.objects.active = rig
     bpy.ops.object.mode_set(mode="EDIT")
-    for name, tail, tip in (("torso", pivot - [0, 0, 0.3], pivot), ("head", pivot, pivot + [0, 0, 0.2])):
+    for name, tail, tip in (("torso", pivot - [0, 0, 0.3], pivot), ("head", pivot, pivot + np.array([0, 0, 0.2]))):
         bone = armature.edit_bones.new(name)
         bone.head, bone.tail = Vector(tail), Vector(tip)
     bpy.ops.object.mode_set(mode="OBJECT")

@@ -8,7 +8,6 @@ from typing import Any
 
 import bpy
 import numpy as np
-
 from identity import Colour, Identity
 
 LABEL_PASS = "label"
@@ -86,7 +85,9 @@ def build_materials(assets: Path, identity: Identity) -> dict[str, bpy.types.Mat
         "eye": _eye(load_image(assets / "eyes" / "materials" / f"{identity.eye}.png")),
         "cornea": _cornea(),
         "hair": _card("hair", hair, HAIR, identity.hair_tint, roughness=0.48, specular=0.18),
-        "brow": _card("brow", brow, FACE, identity.brow_tint, roughness=0.7, specular=0.1, opacity=identity.brow_opacity),
+        "brow": _card(
+            "brow", brow, FACE, identity.brow_tint, roughness=0.7, specular=0.1, opacity=identity.brow_opacity
+        ),
         "lash": _card("lash", lash, FACE, (0.15, 0.1, 0.08), roughness=0.7, specular=0.1, opacity=0.9),
         "cloth": _cloth(assets / "clothes" / identity.cloth, identity),
     }
@@ -232,7 +233,9 @@ def _cloth(folder: Path, identity: Identity) -> bpy.types.Material:
     """One plain colour: a busy pattern costs splats that the face needs."""
     s = _Shader("cloth")
     shade = s.texture(load_image(folder / f"{folder.name}_ao.png", data=True))
-    normal = s.node("ShaderNodeNormalMap", {"Color": s.texture(load_image(folder / f"{folder.name}_normal.png", data=True))})
+    normal = s.node(
+        "ShaderNodeNormalMap", {"Color": s.texture(load_image(folder / f"{folder.name}_normal.png", data=True))}
+    )
     s.label(OTHER)
     look = {
         "Base Color": s.multiply(shade, (*identity.cloth_colour, 1.0)),

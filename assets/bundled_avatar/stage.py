@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
-from mathutils import Vector
-
 from head import CANONICAL_TO_BLENDER, Head
 from materials import LABEL_PASS
+from mathutils import Vector
 
 FIELD_OF_VIEW = 20.0
 """Degrees, horizontal."""

@@ -26,8 +26,16 @@ from stage import CAMERA_DISTANCE
 
 REGIONS = ("face", "hair", "mouth", "eyes", "neck", "cloth", "brow")
 """Names of the values of ``region``; lashes count as brow."""
-_REGION_OF_PART = {"hair": "hair", "teeth": "mouth", "tongue": "mouth", "eye": "eyes", "cloth": "cloth", "brow": "brow", "lash": "brow"}
-_DENSITY = {"face": 1.0, "hair": 0.8, "mouth": 2.5, "eyes": 3.0, "neck": 0.5, "cloth": 0.35, "brow": 4.0}
+_REGION_OF_PART = {
+    "hair": "hair",
+    "teeth": "mouth",
+    "tongue": "mouth",
+    "eye": "eyes",
+    "cloth": "cloth",
+    "brow": "brow",
+    "lash": "brow",
+}
+_DENSITY = {"face": 1.0, "hair": 0.8, "mouth": 6.0, "eyes": 3.0, "neck": 0.5, "cloth": 0.35, "brow": 4.0}
 _DETAIL_DENSITY = 4.0
 _DETAIL_SHAPES = {
     # where these shapes move the skin by more than so many metres, its detail matters: eyelids and lips
@@ -95,10 +103,10 @@ def _draw(
         cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         area = np.linalg.norm(cross, axis=1) / 2
         region, density = _regions(name, surface)
-        prepared[name] = (corners, cross, area, region, density)
-    total = sum((area * density).sum() for _, _, area, _, density in prepared.values())
+        prepared[name] = (cross, area, region, density)
+    total = sum((area * density).sum() for _, area, _, density in prepared.values())
     collected: list[dict[str, np.ndarray]] = []
-    for name, (corners, cross, area, region, density) in prepared.items():
+    for name, (cross, area, region, density) in prepared.items():
         surface = surfaces[name]
         mass = area * density
         number = round(count * mass.sum() / total)

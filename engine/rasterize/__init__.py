@@ -32,8 +32,8 @@ NAMES = ("cpu", "reference")
 class Splats:
     """N Gaussians ready to draw: posed, activated, colours already evaluated for the viewing direction.
 
-    All arrays are float32, writeable and C-contiguous after :meth:`contiguous`. Splats with a value that is not finite are not
-    drawn.
+    All arrays are float32, writeable and C-contiguous after :meth:`contiguous`. Splats with a value that is not finite
+    are not drawn.
     """
 
     means: np.ndarray

@@ -4,8 +4,8 @@
 Tiles are 32x32 pixels. The alpha = 1/255 ellipse is tested exactly, so the image does not depend on the tiling.
 
 Every (splat, tile) hit is a *pair*. Pairs are grouped by tile in depth order (`pair_splat`, what the tiles walk along),
-and each has a slot, numbered by splat (`pair_slot`), where the tile leaves its gradient sums. So the sums of a splat lie
-together, and are added in a fixed order whichever worker took the tile.
+and every splat knows the places of its pairs there (its slots), so that its gradient sums are added in a fixed order
+whichever worker took the tile.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from .projection import (
     TWO,
     ZERO,
     f4,
-    i4,
 )
 from .vector_ir import LOG2_ALPHA_MIN, ellipse_rows
 
@@ -112,8 +111,10 @@ def find_tiles(worker, workers, n, record, irecord, tiles_x, splat_start, slot_t
 
 
 @kernel
-def place_pairs(drawn, order, splat_start, slot_tile, histogram, tile_start, pair_splat, pair_slot):  # type: ignore[no-untyped-def]
+def place_pairs(drawn, order, splat_start, slot_tile, histogram, tile_start, pair_splat):  # type: ignore[no-untyped-def]
     """Group the pairs by tile, nearest first; returns how many there are. `tile_start`: int32 [tiles + 1].
+
+    In `slot_tile` the tile of each pair gives way to the pair's place in `pair_splat`.
 
     One thread does this: with the tiles known it is a single quick walk, and splitting it would need a second one.
     """
@@ -135,7 +136,7 @@ def place_pairs(drawn, order, splat_start, slot_tile, histogram, tile_start, pai
                 place = cursor[t]
                 cursor[t] = place + 1
                 pair_splat[place] = i
-                pair_slot[place] = slot
+                slot_tile[slot] = place
     return total
 
 

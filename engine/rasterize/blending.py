@@ -18,24 +18,21 @@ from .projection import (
     CONIC_C,
     DEPTH,
     GREEN,
-    HALF,
-    LN_2,
     LOG2_OPACITY,
     MEAN_X,
     MEAN_Y,
     ONE,
     RECORD,
     RED,
-    TWO,
     ZERO,
     f4,
-    project_backward,
 )
 from .vector_ir import (
     BACKWARD_STRIDE,
     DEPTH_STRIDE,
     FORWARD_STRIDE,
     LANES,
+    SUM_LANES,
     SUMS,
     any_positive,
     blend_block,
@@ -174,15 +171,11 @@ def blend(
         j = take_next(counter)
         if j >= tiles.shape[0]:
             break
-        _blend_tile(
-            tiles[j], tiles_x, tile_start, pair_splat, record, alpha_max, background, rgb, alpha, depth
-        )
+        _blend_tile(tiles[j], tiles_x, tile_start, pair_splat, record, alpha_max, background, rgb, alpha, depth)
 
 
 @kernel
-def _unblend_tile(
-    tile, tiles_x, tile_start, pair_splat, pair_slot, record, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums
-):  # type: ignore[no-untyped-def]
+def _unblend_tile(tile, tiles_x, tile_start, pair_splat, record, alpha_max, rgb, alpha, d_rgb, d_alpha, pair_sums):  # type: ignore[no-untyped-def]
     height, width = alpha.shape
     begin, end = tile_start[tile], tile_start[tile + 1]
     if begin >= end:
@@ -191,7 +184,8 @@ def _unblend_tile(
     w, h = min(TILE, width - x_tile), min(TILE, height - y_tile)
     stride = BACKWARD_STRIDE
     state = _aligned(_BLOCK_COUNT * stride)
-    sums = _aligned(SUMS * LANES)
+    sums = _aligned(SUMS * SUM_LANES)
+    sums[:] = ZERO
     live = _start(state, stride, w, h)
     for yy in range(u8(h)):
         y = u8(y_tile) + yy
@@ -213,12 +207,11 @@ def _unblend_tile(
             x, y = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
             a, b, c, opacity = r[CONIC_A], r[CONIC_B], r[CONIC_C], r[LOG2_OPACITY]
             red, green, blue = r[RED], r[GREEN], r[BLUE]
-            sums[:] = ZERO
             while m != u8(0):
                 k = trailing_zeros(m)
                 m &= m - u8(1)
                 unblend_block(state, corners, k, x, y, a, b, c, opacity, alpha_max, red, green, blue, sums)
-            store_sums(sums, pair_sums, u8(pair_slot[u8(first) + j]) * u8(SUMS))
+            store_sums(sums, pair_sums, (u8(first) + j) * u8(SUMS))
         live = _refresh(live, state, stride)
 
 
@@ -231,7 +224,6 @@ def unblend(
     tiles_x,
     tile_start,
     pair_splat,
-    pair_slot,
     record,
     alpha_max,
     rgb,
@@ -240,7 +232,7 @@ def unblend(
     d_alpha,
     pair_sums,
 ):  # type: ignore[no-untyped-def]
-    """Gradient sums of every (splat, tile) pair into `pair_sums` [slots * SUMS], tiles taken until none is left."""
+    """Gradient sums of every (splat, tile) pair into `pair_sums` [pairs * SUMS], tiles taken until none is left."""
     while True:
         j = take_next(counter)
         if j >= tiles.shape[0]:
@@ -250,54 +242,11 @@ def unblend(
             tiles_x,
             tile_start,
             pair_splat,
-            pair_slot,
             record,
-                    alpha_max,
+            alpha_max,
             rgb,
             alpha,
             d_rgb,
             d_alpha,
             pair_sums,
         )
-
-
-@kernel
-def gather(
-    worker,
-    workers,
-    splat_start,
-    slot_tile,
-    pair_sums,
-    record,
-    means,
-    quaternions,
-    scales,
-    opacities,
-    cam,
-    d_means,
-    d_quaternions,
-    d_scales,
-    d_opacities,
-    d_colors,
-    d_means2d,
-):  # type: ignore[no-untyped-def]
-    """Sum the pairs of each drawn splat (always in the same order) and carry the sums to its parameters."""
-    n = means.shape[0]
-    s = np.empty(SUMS, np.float32)
-    screen = np.empty(5, np.float32)
-    for i in range(n * worker // workers, n * (worker + 1) // workers):
-        first, last = splat_start[i], splat_start[i + 1]
-        if first == last:
-            continue
-        s[:] = ZERO
-        for slot in range(u8(first), u8(last)):
-            if slot_tile[slot] >= 0:
-                for k in range(u8(SUMS)):
-                    s[k] += pair_sums[slot * u8(SUMS) + k]
-        a, b, c = TWO * LN_2 * record[i, CONIC_A], LN_2 * record[i, CONIC_B], TWO * LN_2 * record[i, CONIC_C]
-        screen[0], screen[1] = a * s[1] + b * s[2], b * s[1] + c * s[2]
-        screen[2], screen[3], screen[4] = -HALF * s[3], -s[4], -HALF * s[5]
-        d_means2d[i, 0], d_means2d[i, 1] = screen[0], screen[1]
-        d_opacities[i] = s[0] / opacities[i]
-        d_colors[i, 0], d_colors[i, 1], d_colors[i, 2] = s[6], s[7], s[8]
-        project_backward(i, screen, means, quaternions, scales, record, cam, d_means, d_quaternions, d_scales)

@@ -10,19 +10,30 @@ from typing import Any
 
 from numba import njit
 
-# Neither nnan/ninf (splats that are not finite must be recognised) nor reassoc (every compiler shall give the same sums).
-_OPTIONS: dict[str, Any] = dict(
-    cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy", boundscheck=False
+# No nnan/ninf: splats that are not finite must be recognised. No reassoc: every compiler shall give the same sums.
+_OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "fastmath": {"contract", "nsz", "arcp"},
+    "error_model": "numpy",
+    "boundscheck": False,
+}
+_SOURCES = (
+    "compiled.py",
+    "lanes.py",
+    "vector_ir.py",
+    "projection.py",
+    "sorting.py",
+    "binning.py",
+    "blending.py",
+    "gathering.py",
 )
-_SOURCES = ("compiled.py", "vector_ir.py", "projection.py", "sorting.py", "binning.py", "blending.py")
 
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
     for name in _SOURCES:
-        path = Path(__file__).with_name(name)
-        if path.exists():
-            digest.update(path.read_bytes())
+        digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()
 
 
@@ -37,6 +48,6 @@ def kernel(function: Callable[..., Any]) -> Any:
     """
     dispatcher = njit(**_OPTIONS)(function)
     cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if hasattr(cache_file, "_source_stamp"):
+    if cache_file is not None and hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = (cache_file._source_stamp, _sources)
     return dispatcher

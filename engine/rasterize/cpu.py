@@ -23,7 +23,8 @@ import numpy as np
 from ..errors import RenderError
 from . import Layer, Splats
 from .binning import TILE, find_tiles, place_pairs, reserve_pairs
-from .blending import blend, gather, unblend
+from .blending import blend, unblend
+from .gathering import gather
 from .projection import RECORD, camera_vector, project
 from .sorting import depth_sort
 from .vector_ir import SUMS
@@ -76,7 +77,7 @@ class _Scratch:
     def fit_pairs(self, n: int) -> None:
         if n > self.pairs:
             self.pairs = n + n // 4
-            self.pair_splat, self.pair_slot, self.slot_tile = np.empty((3, self.pairs), np.int32)
+            self.pair_splat, self.slot_tile = np.empty((2, self.pairs), np.int32)
 
     def fit_sums(self, n: int) -> None:
         if n * SUMS > len(self.sums):
@@ -101,7 +102,6 @@ class ForwardPass:
     """How many splats touch a pixel."""
     pairs: int
     """How many (splat, tile) pairs were blended: the cost of the frame."""
-    slots: int
     tiles: np.ndarray
     tile_start: np.ndarray
     scratch: Any
@@ -188,9 +188,7 @@ class CpuRasterizer:
         slots = reserve_pairs(drawn and n, s.irecord, s.keys, s.splat_start)
         s.fit_pairs(slots)
         self._run(find_tiles, drawn and n, s.record, s.irecord, tiles_x, s.splat_start, s.slot_tile, histogram)
-        pairs = place_pairs(
-            drawn, s.order, s.splat_start, s.slot_tile, histogram, tile_start, s.pair_splat, s.pair_slot
-        )
+        pairs = place_pairs(drawn, s.order, s.splat_start, s.slot_tile, histogram, tile_start, s.pair_splat)
         # The longest lists first, so that the workers finish together.
         tiles = np.argsort(tile_start[:-1] - tile_start[1:], kind="stable").astype(np.int32)
         rgb = np.empty((height, width, 3), np.float32)
@@ -200,7 +198,7 @@ class CpuRasterizer:
             blend, np.zeros(1, np.int64), tiles, tiles_x, tile_start, s.pair_splat, s.record,
             self.alpha_max, np.asarray(background, np.float32), rgb, alpha, z,
         )  # fmt: skip
-        done = ForwardPass(splats, cam, rgb, alpha, z, radii, drawn, pairs, slots, tiles, tile_start, scratch)
+        done = ForwardPass(splats, cam, rgb, alpha, z, radii, drawn, pairs, tiles, tile_start, scratch)
         weakref.finalize(done, self._free.append, scratch).atexit = False
         return done
 
@@ -223,9 +221,9 @@ class CpuRasterizer:
         sizes = (3, 4, 3, 3, 2)
         means, quaternions, scales, colors, means2d = (np.zeros((n, k), np.float32) for k in sizes)
         opacities = np.zeros(n, np.float32)
-        s.fit_sums(done.slots)
+        s.fit_sums(done.pairs)
         self._run(
-            unblend, np.zeros(1, np.int64), done.tiles, -(-width // TILE), done.tile_start, s.pair_splat, s.pair_slot,
+            unblend, np.zeros(1, np.int64), done.tiles, -(-width // TILE), done.tile_start, s.pair_splat,
             s.record, self.alpha_max, done.rgb, done.alpha, d_rgb, d_alpha, s.sums,
         )  # fmt: skip
         if done.drawn:

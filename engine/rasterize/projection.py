@@ -35,6 +35,7 @@ CLAMP_MARGIN = 0.3
 
 LOG2_E = f4(1.4426950408889634)
 LN_2 = f4(0.6931471805599453)
+LN_255 = f4(5.541263545158426)
 ZERO, ONE, TWO, HALF = f4(0), f4(1), f4(2), f4(0.5)
 
 # One record of 16 floats (a cache line) per splat. Columns:
@@ -141,18 +142,19 @@ def _project_one(i, means, quaternions, scales, opacities, colors, cam, width, h
     v = cam[13] * y / z + cam[15]
     if not (_finite(determinant) and _finite(xx) and _finite(yy) and _finite(xy) and _finite(u) and _finite(v)):
         return NOT_DRAWN
-    reach = TWO * math.log(f4(255.0) * opacity)  # squared, in standard deviations
-    extent = min(MAX_EXTENT, math.sqrt(max(reach, ZERO)))
-    radius_x, radius_y = np.ceil(extent * math.sqrt(xx)), np.ceil(extent * math.sqrt(yy))
+    log_opacity = math.log(opacity)
+    reach = math.sqrt(max(TWO * (LN_255 + log_opacity), ZERO))  # of alpha = 1/255, in standard deviations
+    deviation_x, deviation_y = math.sqrt(xx), math.sqrt(yy)
+    extent = min(MAX_EXTENT, reach)
+    radius_x, radius_y = np.ceil(extent * deviation_x), np.ceil(extent * deviation_y)
     px, py = u + HALF, v + HALF
-    outside = (
-        px + radius_x <= ZERO or px - radius_x >= f4(width) or py + radius_y <= ZERO or py - radius_y >= f4(height)
-    )
-    if outside or (radius_x <= ZERO and radius_y <= ZERO):
+    misses_x = px + radius_x <= ZERO or px - radius_x >= f4(width)
+    misses_y = py + radius_y <= ZERO or py - radius_y >= f4(height)
+    if misses_x or misses_y or (radius_x <= ZERO and radius_y <= ZERO):
         return NOT_DRAWN
     radii[i] = i4(min(max(radius_x, radius_y), f4(1e9)))
     # The exact box of alpha >= 1/255, opened by float32 rounding.
-    half_x, half_y = math.sqrt(max(reach, ZERO) * xx), math.sqrt(max(reach, ZERO) * yy)
+    half_x, half_y = reach * deviation_x, reach * deviation_y
     half_x += f4(1e-3) + f4(1e-5) * half_x
     half_y += f4(1e-3) + f4(1e-5) * half_y
     left, right = _bound(np.ceil(u - half_x), width), _bound(np.floor(u + half_x) + ONE, width)
@@ -162,7 +164,7 @@ def _project_one(i, means, quaternions, scales, opacities, colors, cam, width, h
     inverse = LOG2_E / determinant
     record[i, MEAN_X], record[i, MEAN_Y] = u, v
     record[i, CONIC_A], record[i, CONIC_B], record[i, CONIC_C] = HALF * yy * inverse, -xy * inverse, HALF * xx * inverse
-    record[i, LOG2_OPACITY] = math.log(opacity) * LOG2_E
+    record[i, LOG2_OPACITY] = log_opacity * LOG2_E
     record[i, RED], record[i, GREEN], record[i, BLUE] = colors[i, 0], colors[i, 1], colors[i, 2]
     record[i, DEPTH] = z
     irecord[i, LEFT], irecord[i, RIGHT], irecord[i, TOP], irecord[i, BOTTOM] = left, right, top, bottom
@@ -185,7 +187,10 @@ def project(
 
 @kernel
 def _column_gradient(r0, r1, r2, a, b, scale, v_xx, v_xy, v_yy):  # type: ignore[no-untyped-def]
-    """Gradient through column k = (r0, r1, r2) of the rotation: d scale, d column (3), and dp, dq with respect to the unscaled rows."""
+    """Gradient through one column (r0, r1, r2) of the rotation.
+
+    Returns d scale, d column (3 values), and dp, dq with respect to the products before scaling.
+    """
     p = a[0] * r0 + a[1] * r1 + a[2] * r2
     q = b[0] * r0 + b[1] * r1 + b[2] * r2
     dp = (TWO * v_xx * p + v_xy * q) * scale  # d/d(scaled p)

@@ -62,8 +62,8 @@ def project(
     opacities: torch.Tensor,
     camera: Camera,
 ) -> Projected:
-    """EWA projection, float64."""
-    view = torch.as_tensor(np.asarray(camera.world_to_camera), dtype=torch.float64)
+    """EWA projection, in the dtype of the means."""
+    view = torch.as_tensor(np.asarray(camera.world_to_camera), dtype=means.dtype)
     k = np.asarray(camera.K, dtype=np.float64)
     fx, fy, cx, cy = k[0, 0], k[1, 1], k[0, 2], k[1, 2]
     width, height = camera.width, camera.height
@@ -120,12 +120,14 @@ def rasterize(
     camera: Camera,
     background: Sequence[float] = (0.0, 0.0, 0.0),
     alpha_max: float = ALPHA_MAX,
+    dtype: torch.dtype = torch.float64,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """rgb [H, W, 3], alpha [H, W], expected depth [H, W] and radii [N], in float64; inputs of any float dtype.
+    """rgb [H, W, 3], alpha [H, W], expected depth [H, W] and radii [N]; inputs of any float dtype.
 
-    Differentiable in the first five arguments. Splats that are not finite are left out.
+    Differentiable in the first five arguments. Splats that are not finite are left out. Everything is computed in
+    `dtype`; only float64 is an oracle.
     """
-    inputs = [t.to(torch.float64) for t in (means, quaternions, scales, opacities[:, None], colors)]
+    inputs = [t.to(dtype) for t in (means, quaternions, scales, opacities[:, None], colors)]
     finite = torch.cat(inputs, 1).isfinite().all(1) & (inputs[1].abs().sum(1) > 0)
     kept = torch.nonzero(finite)[:, 0]
     means, quaternions, scales, opacities, colors = (t[kept] for t in inputs)
@@ -150,9 +152,9 @@ def rasterize(
             inside = (high[:, 0] > left) & (low[:, 0] < left + w) & (high[:, 1] > top) & (low[:, 1] < top + h)
             here = torch.nonzero(inside)[:, 0]
             y, x = torch.meshgrid(torch.arange(top, top + h), torch.arange(left, left + w), indexing="ij")
-            pixels = torch.stack([x.reshape(-1), y.reshape(-1)], 1).to(torch.float64) + 0.5
+            pixels = torch.stack([x.reshape(-1), y.reshape(-1)], 1).to(dtype) + 0.5
             if len(here) == 0:
-                color, alpha = torch.zeros(w * h, 4, dtype=torch.float64), torch.zeros(w * h, dtype=torch.float64)
+                color, alpha = torch.zeros(w * h, 4, dtype=dtype), torch.zeros(w * h, dtype=dtype)
             else:
                 tile = Projected(*(t[here] for t in vars(screen).values()))
                 color, alpha = _blend(tile, opacities[here], channels[here], pixels, alpha_max)
@@ -161,7 +163,7 @@ def rasterize(
         rows.append(torch.cat(row, 1))
         covers.append(torch.cat(cover, 1))
     picture, alpha = torch.cat(rows), torch.cat(covers)
-    rgb = picture[..., :3] + (1 - alpha)[..., None] * torch.as_tensor(background, dtype=torch.float64)
+    rgb = picture[..., :3] + (1 - alpha)[..., None] * torch.as_tensor(background, dtype=dtype)
     return rgb, alpha, picture[..., 3] / alpha.clamp(min=1e-10), radii
 
 
@@ -179,7 +181,15 @@ class ReferenceRasterizer:
         """Draw the splats as `camera` sees them over `background`, in float64, returned as float32."""
         splats = splats.contiguous()
         with torch.no_grad():
-            tensors = [torch.from_numpy(array) for array in vars(splats).values()]
-            rgb, alpha, z, _ = rasterize(*tensors, camera, background, self.alpha_max)
+            rgb, alpha, z, _ = rasterize(
+                torch.from_numpy(splats.means),
+                torch.from_numpy(splats.quaternions),
+                torch.from_numpy(splats.scales),
+                torch.from_numpy(splats.opacities),
+                torch.from_numpy(splats.colors),
+                camera,
+                background,
+                self.alpha_max,
+            )
         rgb32, alpha32, z32 = (t.numpy().astype(np.float32) for t in (rgb, alpha, z))
         return Layer(rgb32, alpha32, z32 if depth else None)

@@ -16,16 +16,18 @@ behind and the background still contribute to the loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .lanes import INT32, INT64, Lanes
+
 LANES = 16
+SUM_LANES = 8
+"""The backward pass adds the two halves of a block before it accumulates."""
 FORWARD_STRIDE = 4 * LANES
 DEPTH_STRIDE = 5 * LANES
 BACKWARD_STRIDE = 5 * LANES
@@ -37,104 +39,14 @@ LOG2_ALPHA_MIN = float(-np.log2(255.0))
 TRANSMITTANCE_STOP = 1e-4
 """A pixel stops before the splat that would bring T to this or below (RasterizeToPixels3DGSFwd.cu:153-157)."""
 
-_F32 = ir.FloatType()
-_I32 = ir.IntType(32)
-_I64 = ir.IntType(64)
 _float = types.float32
-
-# 2^f on [-1/2, 1/2], degree 5, relative error about 1e-7.
-_EXP2 = (1.32764720e-3, 9.67151672e-3, 5.55071327e-2, 2.40222257e-1, 6.93147187e-1, 1.0)
-_ROUND = 12582912.0  # 1.5 * 2^23: adding it leaves the nearest integer in the low mantissa bits
-
-
-class _Lanes:
-    """Vector expressions over an llvmlite builder."""
-
-    def __init__(self, builder: Any, count: int = LANES) -> None:
-        self.b = builder
-        self.count = count
-        self.floats = ir.VectorType(_F32, count)
-        self.integers = ir.VectorType(_I32, count)
-
-    def const(self, x: float) -> Any:
-        return self.per_lane(lambda _: float(np.float32(x)))
-
-    def per_lane(self, f: Callable[[int], float]) -> Any:
-        return ir.Constant(self.floats, [ir.Constant(_F32, float(f(lane))) for lane in range(self.count)])
-
-    def _integer(self, x: int) -> Any:
-        return ir.Constant(self.integers, [ir.Constant(_I32, x)] * self.count)
-
-    def splat(self, x: Any) -> Any:
-        undefined = ir.Constant(self.floats, ir.Undefined)
-        first = self.b.insert_element(undefined, x, ir.Constant(_I32, 0))
-        return self.b.shuffle_vector(first, undefined, self._integer(0))
-
-    def _call(self, name: str, *args: Any) -> Any:
-        kind = ir.FunctionType(self.floats, [self.floats] * len(args))
-        name = f"llvm.{name}.v{self.count}f32"
-        return self.b.call(cgutils.get_or_insert_function(self.b.module, kind, name), args)
-
-    def fma(self, x: Any, y: Any, z: Any) -> Any:
-        return self._call("fmuladd", x, y, z)
-
-    def sqrt(self, x: Any) -> Any:
-        return self._call("sqrt", x)
-
-    def neg(self, x: Any) -> Any:
-        return self.b.fsub(self.const(-0.0), x)
-
-    def negative(self, x: Any) -> Any:
-        """-abs(x)"""
-        return self.b.bitcast(self.b.or_(self.b.bitcast(x, self.integers), self._integer(-(1 << 31))), self.floats)
-
-    def minimum(self, x: Any, y: Any) -> Any:
-        """y where x is not a number."""
-        return self.b.select(self.b.fcmp_ordered("<", x, y), x, y)
-
-    def maximum(self, x: Any, y: Any) -> Any:
-        """x where y is not a number."""
-        return self.b.select(self.b.fcmp_ordered("<", x, y), y, x)
-
-    def exp2(self, x: Any) -> Any:
-        """2**x for |x| < 2**22; anything outside is garbage that the caller masks."""
-        b = self.b
-        shifted = b.fadd(x, self.const(_ROUND))
-        fraction = b.fsub(x, b.fsub(shifted, self.const(_ROUND)))
-        p = self.const(_EXP2[0])
-        for k in _EXP2[1:]:
-            p = self.fma(p, fraction, self.const(k))
-        exponent = b.shl(b.bitcast(shifted, self.integers), self._integer(23))
-        return b.bitcast(b.add(b.bitcast(p, self.integers), exponent), self.floats)
-
-    def at(self, pointer: Any, offset: int) -> Any:
-        return self.b.gep(pointer, [ir.Constant(_I64, offset)])
-
-    def load(self, pointer: Any) -> Any:
-        return self.b.load(self.b.bitcast(pointer, self.floats.as_pointer()), align=4)
-
-    def store(self, value: Any, pointer: Any) -> None:
-        self.b.store(value, self.b.bitcast(pointer, self.floats.as_pointer()), align=4)
-
-    def total(self, v: Any) -> Any:
-        """Sum of the lanes, halving the vector four times."""
-        n = self.count
-        while n > 1:
-            n //= 2
-            undefined = ir.Constant(v.type, ir.Undefined)
-            low, high = (
-                self.b.shuffle_vector(v, undefined, ir.Constant(ir.VectorType(_I32, n), list(range(o, o + n))))
-                for o in (0, n)
-            )
-            v = self.b.fadd(low, high)
-        return self.b.extract_element(v, ir.Constant(_I32, 0))
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
-def _alpha(lanes: _Lanes, state: Any, corner: Any, values: list[Any]) -> tuple[Any, ...]:
+def _alpha(lanes: Lanes, state: Any, corner: Any, values: list[Any]) -> tuple[Any, ...]:
     """Everything forward and backward share: dx, dy, T, uncapped alpha, alpha, 1 - alpha, w = alpha T, T to store."""
     b = lanes.b
     left, top, conic_a, conic_b, conic_c, log2_opacity, alpha_max = values
@@ -158,13 +70,13 @@ def _alpha(lanes: _Lanes, state: Any, corner: Any, values: list[Any]) -> tuple[A
 
 def _block(context: Any, builder: Any, sig: Any, args: Any, stride: int) -> tuple[Any, Any]:
     """Pointers to the state of block args[2] and to its corner, from (state, corners, block, ...)."""
-    state = _pointer(context, builder, sig.args[0], args[0], builder.mul(args[2], ir.Constant(_I64, stride)))
-    corner = _pointer(context, builder, sig.args[1], args[1], builder.mul(args[2], ir.Constant(_I64, 2)))
+    state = _pointer(context, builder, sig.args[0], args[0], builder.mul(args[2], ir.Constant(INT64, stride)))
+    corner = _pointer(context, builder, sig.args[1], args[1], builder.mul(args[2], ir.Constant(INT64, 2)))
     return state, corner
 
 
 def _forward(context: Any, builder: Any, sig: Any, args: Any, channels: int) -> Any:
-    lanes = _Lanes(builder)
+    lanes = Lanes(builder, LANES)
     state, corner = _block(context, builder, sig, args, (channels + 1) * LANES)
     values = [lanes.splat(x) for x in args[3:]]
     *_, weight, stored = _alpha(lanes, state, corner, values[:7])
@@ -202,17 +114,17 @@ def blend_block_depth(typing, state, corners, block, left, top, a, b, c, log2_op
 
 @intrinsic
 def unblend_block(typing, state, corners, block, left, top, a, b, c, log2_opacity, alpha_max, red, green, blue, sums):  # type: ignore[no-untyped-def]
-    """Walk one splat of the block again, front to back, and add its gradients to `sums` (SUMS x 16 lanes).
+    """Walk one splat of the block again, front to back, and add its gradients to `sums` (SUMS x SUM_LANES).
 
     dL/dalpha = T (c . g) - S / (1 - alpha); u = alpha dL/dalpha, zero where the alpha cap was active
     (gsplat 1.5.3, RasterizeToPixels3DGSBwd.cu:193-243).
     """
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        lanes = _Lanes(builder)
+        lanes = Lanes(builder, LANES)
         state, corner = _block(context, builder, sig, args, BACKWARD_STRIDE)
         values = [lanes.splat(x) for x in args[3:13]]
-        out = _pointer(context, builder, sig.args[13], args[13], ir.Constant(_I64, 0))
+        out = _pointer(context, builder, sig.args[13], args[13], ir.Constant(INT64, 0))
         dx, dy, t, uncapped, alpha, rest, weight, stored = _alpha(lanes, state, corner, values[:7])
         lanes.store(stored, state)
         g0, g1, g2 = (lanes.load(lanes.at(state, k * LANES)) for k in (2, 3, 4))
@@ -222,22 +134,21 @@ def unblend_block(typing, state, corners, block, left, top, a, b, c, log2_opacit
         lanes.store(behind, behind_at)
         u = builder.fmul(builder.fsub(builder.fmul(t, shade), builder.fdiv(behind, rest)), alpha)
         u = builder.select(builder.fcmp_ordered("<=", uncapped, values[6]), u, lanes.const(0.0))
-        ux, uy = builder.fmul(u, dx), builder.fmul(u, dy)
-        terms = (
-            (u, None),
-            (ux, None),
-            (uy, None),
-            (ux, dx),
-            (ux, dy),
-            (uy, dy),
-            (weight, g0),
-            (weight, g1),
-            (weight, g2),
-        )
-        for k, (x, y) in enumerate(terms):
-            place = lanes.at(out, k * LANES)
-            old = lanes.load(place)
-            lanes.store(builder.fadd(old, x) if y is None else lanes.fma(x, y, old), place)
+        # dx is the same in the upper and the lower two rows of the block, so those are added before anything else.
+        half = Lanes(builder, SUM_LANES)
+        (u0, u1), (y0, y1), (w0, w1) = lanes.halves(u), lanes.halves(dy), lanes.halves(weight)
+        x = lanes.halves(dx)[0]
+        uy0, uy1 = builder.fmul(u0, y0), builder.fmul(u1, y1)
+        sum_u, sum_uy = builder.fadd(u0, u1), builder.fadd(uy0, uy1)
+        sum_ux = builder.fmul(sum_u, x)
+        terms = [sum_u, sum_ux, sum_uy, builder.fmul(sum_ux, x), builder.fmul(sum_uy, x)]
+        terms.append(half.fma(uy0, y0, builder.fmul(uy1, y1)))
+        for g in (g0, g1, g2):
+            low, high = lanes.halves(g)
+            terms.append(half.fma(w0, low, builder.fmul(w1, high)))
+        for k, term in enumerate(terms):
+            place = half.at(out, k * SUM_LANES)
+            half.store(builder.fadd(half.load(place), term), place)
         return context.get_dummy_value()
 
     return types.void(state, corners, types.uint64, *[_float] * 10, sums), codegen
@@ -245,14 +156,19 @@ def unblend_block(typing, state, corners, block, left, top, a, b, c, log2_opacit
 
 @intrinsic
 def store_sums(typing, sums, out, start):  # type: ignore[no-untyped-def]
-    """out[start : start + SUMS] = the lane totals of `sums`."""
+    """out[start : start + SUMS] = the lane totals of `sums`, which becomes zero."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        lanes = _Lanes(builder)
-        source = _pointer(context, builder, sig.args[0], args[0], ir.Constant(_I64, 0))
+        lanes, four = Lanes(builder, SUM_LANES), Lanes(builder, 4)
+        source = _pointer(context, builder, sig.args[0], args[0], ir.Constant(INT64, 0))
         target = _pointer(context, builder, sig.args[1], args[1], args[2])
+        v = [lanes.load(lanes.at(source, k * SUM_LANES)) for k in range(SUMS)]
+        four.store(lanes.total4(v[0:4]), lanes.at(target, 0))
+        four.store(lanes.total4(v[4:8]), lanes.at(target, 4))
         for k in range(SUMS):
-            builder.store(lanes.total(lanes.load(lanes.at(source, k * LANES))), lanes.at(target, k))
+            lanes.store(lanes.const(0.0), lanes.at(source, k * SUM_LANES))
+        last = builder.extract_element(lanes.total4([v[8]] * 4), ir.Constant(INT32, 0))
+        builder.store(last, lanes.at(target, 8))
         return context.get_dummy_value()
 
     return types.void(sums, out, types.uint64), codegen
@@ -263,7 +179,7 @@ def any_positive(typing, state, base):  # type: ignore[no-untyped-def]
     """Whether one of the 16 floats at `base` is > 0, i.e. a pixel of the block still takes splats."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        lanes = _Lanes(builder)
+        lanes = Lanes(builder, LANES)
         state = _pointer(context, builder, sig.args[0], args[0], args[1])
         mask = builder.fcmp_ordered(">", lanes.load(state), lanes.const(0.0))
         bits = builder.bitcast(mask, ir.IntType(LANES))
@@ -277,8 +193,8 @@ def copy_record(typing, source, i, target, j):  # type: ignore[no-untyped-def]
     """target[j] = source[i] for rows of 16 floats."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        lanes = _Lanes(builder)
-        start, end = (builder.mul(args[k], ir.Constant(_I64, LANES)) for k in (1, 3))
+        lanes = Lanes(builder, LANES)
+        start, end = (builder.mul(args[k], ir.Constant(INT64, LANES)) for k in (1, 3))
         value = lanes.load(_pointer(context, builder, sig.args[0], args[0], start))
         lanes.store(value, _pointer(context, builder, sig.args[2], args[2], end))
         return context.get_dummy_value()
@@ -296,7 +212,7 @@ def ellipse_rows(typing, top, y_right, reach, disc, b, to_blocks, left_shift, ri
     """
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        e = _Lanes(builder, 8)
+        e = Lanes(builder, 8)
         tops, y_peak, reach_, disc_, b_, scale, left_at, right_at, low_, high_ = (e.splat(x) for x in args)
         first = builder.fadd(tops, e.per_lane(lambda j: 4.0 * j))
         last = builder.fadd(first, e.const(3.0))
@@ -309,10 +225,10 @@ def ellipse_rows(typing, top, y_right, reach, disc, b, to_blocks, left_shift, ri
             return builder.fptosi(e.minimum(e.maximum(low_, x), high_), e.integers)
 
         right, left = edge(y_peak, right_at, 1.0), edge(e.neg(y_peak), left_at, -1.0)
-        ones = ir.Constant(e.integers, [ir.Constant(_I32, 1)] * 8)
+        ones = ir.Constant(e.integers, [ir.Constant(INT32, 1)] * 8)
         left = builder.select(builder.icmp_signed("<", left, right), left, right)
         bits = builder.sub(builder.shl(ones, right), builder.shl(ones, left))
-        return builder.bitcast(builder.trunc(bits, ir.VectorType(ir.IntType(8), 8)), _I64)
+        return builder.bitcast(builder.trunc(bits, ir.VectorType(ir.IntType(8), 8)), INT64)
 
     return types.uint64(*[_float] * 10), codegen
 
@@ -332,7 +248,7 @@ def float_bits(typing, x):  # type: ignore[no-untyped-def]
     """The bits of a float32 as int32."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return builder.bitcast(args[0], _I32)
+        return builder.bitcast(args[0], INT32)
 
     return types.int32(types.float32), codegen
 
@@ -342,7 +258,7 @@ def take_next(typing, counter):  # type: ignore[no-untyped-def]
     """Atomically fetch counter[0] and add one: how workers share a list of tiles."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        place = _pointer(context, builder, sig.args[0], args[0], ir.Constant(_I64, 0))
-        return builder.atomic_rmw("add", place, ir.Constant(_I64, 1), "monotonic")
+        place = _pointer(context, builder, sig.args[0], args[0], ir.Constant(INT64, 0))
+        return builder.atomic_rmw("add", place, ir.Constant(INT64, 1), "monotonic")
 
     return types.int64(counter), codegen

@@ -242,17 +242,26 @@ def _incomplete(error: Exception) -> HMTalkerError:
     return HMTalkerError(f"The Whisper model lacks a part of its encoder ({error}); fetch it again.")
 
 
-def convert(model_bin: str | Path, speech: np.ndarray, out: str | Path, blocks: int = BLOCKS) -> str:
+def convert(
+    model_bin: str | Path,
+    out: str | Path,
+    speech: np.ndarray | None = None,  # [n] 16 kHz mono
+    blocks: int = BLOCKS,
+) -> str:
     """Convert a CTranslate2 Whisper `model_bin` to the ONNX file `out`, written whole or not at all.
 
-    Returns the sha256 of the file.
-
-    `speech`: 16 kHz mono, at least as long as the encoder's window (30 s), for ``position_response``.
+    `speech`, at least as long as the encoder's window (30 s), serves ``position_response``; by default it is the
+    sample recording, fetched. Returns the sha256 of the file, which depends on both inputs.
     """
     try:
         import onnx
+        import scipy.special  # noqa: F401  (position_response needs it, a minute from now)
     except ImportError as error:
-        raise HMTalkerError("Converting Whisper needs the 'onnx' package: run 'pip install onnx' first.") from error
+        raise HMTalkerError(
+            f"Converting Whisper needs the package '{error.name}': run 'pip install onnx scipy soundfile' first."
+        ) from error
+    if speech is None:
+        speech = load_audio(fetch("speech-sample"))
     encoder = encoder_weights(read_ctranslate2(model_bin))
     try:
         probes = speech_probes(speech, len(encoder["position_encodings/encodings"]))
@@ -286,8 +295,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         source = options.model_bin or fetch("whisper-tiny.en")
-        speech = options.speech or fetch("speech-sample", options.out.parent)
-        digest = convert(source, load_audio(speech), options.out)
+        digest = convert(source, options.out, load_audio(options.speech) if options.speech else None)
     except HMTalkerError as error:
         parser.exit(1, f"{error}\n")
     print(f"{options.out}  {options.out.stat().st_size} bytes  sha256 {digest}")

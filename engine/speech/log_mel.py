@@ -63,7 +63,7 @@ def spectra(
     fft: int,
     hop: int,
 ) -> np.ndarray:  # [count, fft // 2 + 1] complex
-    """Windowed spectra from number `first` on; number ``k`` is centred on sample ``k * hop``; zeros outside the file."""
+    """Windowed spectra from number `first` on; number ``k`` is centred on sample ``k * hop``, zeros outside."""
     start = first * hop - fft // 2
     stop = (first + count - 1) * hop + fft - fft // 2
     part = samples[max(start, 0) : max(stop, 0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 
-from .surface import CLOTH, EYES, HAIR, MOUTH, NECK
+from .surface import CLOTH, FACE, HAIR, MOUTH, NECK
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SpeechSchedule:
 class MotionSchedule:
     """Motion in metres, from a surface."""
 
-    iterations: int = 6000
+    iterations: int = 3500
     frames: int = 40
     """Frames a step."""
     points: int = 640
@@ -78,7 +78,7 @@ class Preset:
     name: str = "editable"
     sh_degree: int = 1
     shares: dict[int, float] = field(
-        default_factory=lambda: {HAIR: 0.30, MOUTH: 0.18, EYES: 0.8, NECK: 0.6, CLOTH: 0.8}
+        default_factory=lambda: {FACE: 0.6, HAIR: 0.4, MOUTH: 0.6, NECK: 0.5, CLOTH: 0.3}
     )
     """Share of the surface's samples of each region that become Gaussians."""
     speech: SpeechSchedule = field(default_factory=SpeechSchedule)

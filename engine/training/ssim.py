@@ -9,7 +9,7 @@ C1 = 0.01^2, C2 = 0.03^2, mean over all pixels and channels. Images stay interle
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -111,9 +111,7 @@ def _similarity(worker, workers, blurred, slopes, scale, want_gradient, row_sums
             inverse = ONE / (c * d)
             s = luminance * structure * inverse
             m4[x] = s
-            d_mean[x] = scale * (
-                TWO * v * (structure - luminance) * inverse + TWO * u * s * (c - d) * inverse
-            )
+            d_mean[x] = scale * (TWO * v * (structure - luminance) * inverse + TWO * u * s * (c - d) * inverse)
             d_square[x] = -scale * s * c * inverse
             d_product[x] = scale * TWO * luminance * inverse
         total = 0.0
@@ -145,6 +143,12 @@ def _gradient(worker, workers, a, b, slopes, l1_scale, gradient, row_l1):  # typ
         row_l1[y] = total
 
 
+@lru_cache(maxsize=4)
+def _workspaces(height: int, length: int) -> list[np.ndarray]:
+    """Unused scratch arrays for pictures of one size. Taking and giving back are atomic."""
+    return []
+
+
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(available_threads(), "ssim")
@@ -167,15 +171,18 @@ def ssim_and_gradient(
         ssim_weight, l1_weight: what the gradient is of.
         gradient: whether to compute it at all.
     """
-    height, width, channels = image.shape
+    height, _, channels = image.shape
     if channels != _CHANNELS or image.shape != target.shape:
         raise ValueError(f"two [H, W, 3] images of one size are needed, not {image.shape} and {target.shape}")
     a = np.require(image, np.float32, ["C", "W"]).reshape(height, -1)
     b = np.require(target, np.float32, ["C", "W"]).reshape(height, -1)
     length = a.shape[1]
-    # np.zeros: the rows of zeros above and below are the padding.
-    blurred = np.zeros((5, height + 2 * RADIUS, length), np.float32)
-    slopes = np.zeros((3, height + 2 * RADIUS, length) if gradient else (3, 0, 0), np.float32)
+    try:
+        workspace = _workspaces(height, length).pop()
+    except IndexError:
+        # The rows of zeros above and below are the padding; nothing ever writes into them.
+        workspace = np.zeros((8, height + 2 * RADIUS, length), np.float32)
+    blurred, slopes = workspace[:5], workspace[5:]
     row_ssim, row_l1 = np.zeros(height), np.zeros(height)
     _run(_moments, a, b, blurred)
     _run(_similarity, blurred, slopes, f4(ssim_weight / a.size), gradient, row_ssim)
@@ -184,6 +191,7 @@ def ssim_and_gradient(
         out = np.empty_like(a)
         _run(_gradient, a, b, slopes, f4(l1_weight / a.size), out, row_l1)
         out = out.reshape(image.shape)
+    _workspaces(height, length).append(workspace)
     return float(row_ssim.sum() / a.size), float(row_l1.sum() / a.size), out
 
 
@@ -192,9 +200,10 @@ class _Photometric(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, image: torch.Tensor, target: torch.Tensor, ssim_weight: float, l1_weight: float, constant: float
     ) -> torch.Tensor:
-        ssim_value, l1_value, gradient = ssim_and_gradient(
-            image.detach().numpy(), target.detach().numpy(), ssim_weight, l1_weight, l1_weight != 0 or image.requires_grad
-        )
+        a, b = image.detach().numpy(), target.detach().numpy()
+        # The mean absolute error comes with the gradient.
+        wanted = l1_weight != 0 or image.requires_grad
+        ssim_value, l1_value, gradient = ssim_and_gradient(a, b, ssim_weight, l1_weight, wanted)
         ctx.gradient = gradient
         return image.new_tensor(constant + ssim_weight * ssim_value + l1_weight * l1_value)
 

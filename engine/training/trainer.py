@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,8 @@ Report = Callable[[str, int, int, dict[str, float]], None]
 """(stage, iteration, iterations, losses), called every `REPORT_EVERY` steps."""
 REPORT_EVERY = 50
 STAGES = "ASFMJ"
+MODEL_ONLY = "AS"
+"""Stages that leave the Gaussians where they start."""
 MOVES = 2.0e-4
 """Metres: a place that no shape moves further than this stands still."""
 
@@ -52,7 +53,7 @@ class Trainer:
         report: Report | None = None,
     ) -> None:
         torch.manual_seed(preset.seed)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)  # the kernels that matter have threads of their own
         work.mkdir(parents=True, exist_ok=True)
         self.dataset, self.preset, self.surface, self.work, self.threads = dataset, preset, surface, work, threads
         self.report: Report = report or (lambda *_: None)
@@ -69,10 +70,10 @@ class Trainer:
             path = self.work / f"stage_{name}.pt"
             if name not in stages:
                 if path.exists():
-                    self._load(path)
+                    self._load(path, with_gaussians=name not in MODEL_ONLY)
                 continue
             {"A": self._speech, "S": self._motion, "F": self._face, "M": self._mouth, "J": self._joint}[name]()
-            self._save(path)
+            self._save(path, with_gaussians=name not in MODEL_ONLY)
         return self.trained
 
     @property
@@ -128,25 +129,20 @@ class Trainer:
                 self.report(name, iteration, iterations, {key: value / since for key, value in sums.items()})
                 sums, since = {}, 0
 
-    def _save(self, path: Path) -> None:
+    def _save(self, path: Path, with_gaussians: bool) -> None:
         """Atomic: a stage is either finished on disk or not there."""
         trained = self.trained
+        data = {"model": trained.model.state_dict()}
+        if with_gaussians:
+            data |= {"face": trained.face.state_dict(), "mouth": trained.mouth.state_dict()}
         partial = path.with_suffix(".partial")
-        torch.save(
-            {
-                "model": trained.model.state_dict(),
-                "face": trained.face.state_dict(),
-                "mouth": trained.mouth.state_dict(),
-                "saved": time.time(),
-            },
-            partial,
-        )
+        torch.save(data, partial)
         partial.replace(path)
 
-    def _load(self, path: Path) -> None:
+    def _load(self, path: Path, with_gaussians: bool) -> None:
         data = torch.load(path, weights_only=True)
         self.trained.model.load_state_dict(data["model"])
-        for name in ("face", "mouth"):
+        for name in ("face", "mouth") if with_gaussians else ():
             parameters = getattr(self.trained, name)
             for key, value in data[name].items():
                 if key == "head_weights":

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from conftest import bpy, speech_like
+import pytest
+from conftest import PACKAGE, bpy, speech_like
+from tiny_avatar import make_tiny_avatar
 
 CODE = "AU25"
 
@@ -217,3 +219,17 @@ def test_the_named_strip_and_avatar_are_used(avatar, add_sound, tiny_file):
     animate(strip="first", avatar=other.name)
     assert [entry.name for entry in other.hmtalker.takes] == ["first"]
     assert len(avatar.hmtalker.takes) == 0
+
+
+def test_the_speech_encoder_in_the_zip_is_found(scene, strip, part, tmp_path):
+    if not part("hmtalker_blender.engine_paths").SPEECH_ENCODER.is_file():
+        pytest.skip("this zip was built without the speech encoder")
+    pytest.importorskip("onnxruntime", reason="this zip was built without wheels")
+    path = tmp_path / "whisper.hmt"
+    part("engine.avatar").save_avatar(
+        make_tiny_avatar(engine=f"{PACKAGE}.engine", encoder="whisper-tiny.en-l123", dimension=1152), path
+    )
+    bpy.ops.hmtalker.add_avatar(filepath=str(path))
+    animate()
+    take = part("hmtalker_blender.takes").by_number(bpy.context.active_object, 1)
+    assert take.implicit.std(axis=0).max() > 0

@@ -58,7 +58,7 @@ def draw(panel: type) -> Recorder:
 
 @pytest.fixture
 def panels(part):
-    return {cls.bl_idname: cls for cls in part("ui").CLASSES}
+    return {cls.bl_idname: cls for cls in part("ui").CLASSES if issubclass(cls, bpy.types.Panel)}
 
 
 def test_an_empty_scene_offers_an_avatar(scene, panels):

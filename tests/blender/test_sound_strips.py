@@ -153,5 +153,17 @@ def test_nobody_to_speak_is_told(scene, strip, tiny_file):
     assert "No avatar is selected" in scene.hmtalker.last_error
 
 
+def test_a_dropped_file_becomes_a_strip_that_is_spoken(avatar, scene, tmp_path):
+    path = write_wav(tmp_path / "drop.wav", speech_like(1.0))
+    scene.frame_set(8)
+    assert bpy.ops.hmtalker.speak_file(filepath=str(path)) == {"FINISHED"}
+    (strip,) = scene.sequence_editor.strips
+    assert (strip.name, avatar.hmtalker.takes[0].name) == ("drop", "drop")
+    path.write_bytes(b"no audio" * 200)
+    for bad in (path, tmp_path / "nothing.wav"):
+        problem(lambda bad=bad: bpy.ops.hmtalker.speak_file(filepath=str(bad)))
+        assert bad.name in scene.hmtalker.last_error
+
+
 def test_no_sound_strip_is_told(avatar, scene):
     assert "no sound strip" in problem(bpy.ops.hmtalker.animate_from_strip)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from hmtalker import action_units as vocabulary
 
 _PATH = Path(__file__).resolve().parents[2] / "assets" / "bundled_avatar" / "au_to_arkit.py"

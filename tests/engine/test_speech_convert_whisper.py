@@ -76,7 +76,7 @@ def speech_like(seconds: float) -> np.ndarray:
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whisper")
     model = write_model_bin(folder / "model.bin", tiny_weights())
-    cw.convert(model, speech_like(2.0), folder / "tiny.onnx")
+    cw.convert(model, folder / "tiny.onnx", speech_like(2.0))
     return folder / "tiny.onnx"
 
 
@@ -143,7 +143,7 @@ def test_same_input_gives_same_bytes_and_the_returned_hash(converted: Path, tmp_
     import hashlib
 
     model = write_model_bin(tmp_path / "model.bin", tiny_weights())
-    digest = cw.convert(model, speech_like(2.0), tmp_path / "again.onnx")
+    digest = cw.convert(model, tmp_path / "again.onnx", speech_like(2.0))
     data = (tmp_path / "again.onnx").read_bytes()
     assert data == converted.read_bytes()
     assert digest == hashlib.sha256(data).hexdigest()
@@ -176,7 +176,7 @@ def test_position_response_is_what_depends_on_the_place_alone() -> None:
 def test_speech_shorter_than_the_window_is_refused(tmp_path: Path) -> None:
     model = write_model_bin(tmp_path / "model.bin", tiny_weights())
     with pytest.raises(HMTalkerError, match="30 s of speech"):
-        cw.convert(model, speech_like(0.2), tmp_path / "out.onnx")
+        cw.convert(model, tmp_path / "out.onnx", speech_like(0.2))
     assert not (tmp_path / "out.onnx").exists()
 
 
@@ -202,4 +202,4 @@ def test_a_damaged_model_is_one_sentence(tmp_path: Path, damage: str) -> None:
 def test_a_model_without_encoder_is_refused(tmp_path: Path) -> None:
     weights = {k: v for k, v in tiny_weights().items() if "layer_1" not in k}
     with pytest.raises(HMTalkerError, match="lacks a part"):
-        cw.convert(write_model_bin(tmp_path / "model.bin", weights), speech_like(2.0), tmp_path / "out.onnx")
+        cw.convert(write_model_bin(tmp_path / "model.bin", weights), tmp_path / "out.onnx", speech_like(2.0))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,9 @@ from hmtalker.training.targets import Crop, mouth_crop  # noqa: E402
 from hmtalker.training.trainer import Trainer  # noqa: E402
 
 SIZE = 48
+SHORT = replace(
+    SMOKE, face=replace(SMOKE.face, iterations=120), mouth=replace(SMOKE.mouth, iterations=80), joint_iterations=60
+)
 JAW = action_units.CODES.index("AU26")
 
 
@@ -84,7 +89,7 @@ def trained(person, tmp_path_factory):
     dataset, surface = person
     reports: list[tuple[str, int, int, dict]] = []
     trainer = Trainer(
-        dataset, SMOKE, surface, MotionConfig(feature_dimension=8), tmp_path_factory.mktemp("work"), 1,
+        dataset, SHORT, surface, MotionConfig(feature_dimension=8), tmp_path_factory.mktemp("work"), 1,
         lambda *report: reports.append(report),
     )  # fmt: skip
     first = difference(dataset, trainer)
@@ -117,7 +122,7 @@ def test_every_stage_reports_to_its_end(trained):
 
 def test_finished_stages_are_loaded_instead_of_trained_again(trained):
     dataset, surface, trainer, _, _ = trained
-    again = Trainer(dataset, SMOKE, surface, MotionConfig(feature_dimension=8), trainer.work, 1)
+    again = Trainer(dataset, SHORT, surface, MotionConfig(feature_dimension=8), trainer.work, 1)
     again.run(stages="")
     assert torch.equal(again.trained.face.means, trainer.trained.face.means)
     assert torch.equal(again.trained.mouth.sh, trainer.trained.mouth.sh)
