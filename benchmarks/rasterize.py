@@ -122,7 +122,7 @@ def main() -> None:
     if options.slow:
         for gradients in (False, True):
             name = "plain torch, forward + backward" if gradients else "plain torch, forward"
-            times = clock(plain_torch(splats, camera, gradients), 1)
+            times = clock(plain_torch(splats, camera, gradients), 3)
             baseline[gradients] = statistics.median(times)
             rows.append((name, times, gradients))
         rows.append(("reference (float64), forward", clock(reference_float64(splats, camera), 1), False))

@@ -50,7 +50,7 @@ def content_start(strip: bpy.types.Strip) -> float:
 def scene_override(scene: bpy.types.Scene) -> dict[str, bpy.types.Scene]:
     """Return the context members that make a sequencer operator work on `scene`."""
     members = {"scene": scene}
-    if hasattr(bpy.types.WorkSpace, "sequencer_scene") or "sequencer_scene" in bpy.types.WorkSpace.bl_rna.properties:
+    if "sequencer_scene" in bpy.types.WorkSpace.bl_rna.properties:
         members["sequencer_scene"] = scene
     return members
 

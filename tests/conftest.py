@@ -14,8 +14,11 @@ def _alias_engine() -> None:
     if importlib.util.find_spec("hmtalker") is not None:
         return
     engine = ROOT / "engine"
-    spec = importlib.util.spec_from_file_location("hmtalker", engine / "__init__.py", submodule_search_locations=[str(engine)])
-    assert spec is not None and spec.loader is not None
+    spec = importlib.util.spec_from_file_location(
+        "hmtalker", engine / "__init__.py", submodule_search_locations=[str(engine)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["hmtalker"] = module
     spec.loader.exec_module(module)

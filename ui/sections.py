@@ -23,7 +23,7 @@ def draw_button(
     text: str = "",
     told: set[str] | None = None,
 ) -> None:
-    """Draw an operator's button; where it cannot be pressed, the reason stands under it, once for all with this `told`."""
+    """Draw an operator's button; where it cannot be pressed, the reason stands under it unless it is in `told`."""
     reason = operator.disabled_reason(context)  # type: ignore[attr-defined]
     row = layout.row()
     row.enabled = not reason

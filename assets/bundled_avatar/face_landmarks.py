@@ -183,9 +183,7 @@ class FaceLandmarker:
         scale = size / _CROP_SIZE
         cosine, sine = np.cos(roll) * scale, np.sin(roll) * scale
         half = _CROP_SIZE / 2
-        to_image = np.array(
-            [[cosine, -sine, x - (cosine - sine) * half], [sine, cosine, y - (sine + cosine) * half]]
-        )
+        to_image = np.array([[cosine, -sine, x - (cosine - sine) * half], [sine, cosine, y - (sine + cosine) * half]])
         crop = cv2.warpAffine(
             rgb,
             to_image,

@@ -12,7 +12,12 @@ BELOW_EYES = 0.040
 
 
 def face_windows(
-    head: np.ndarray, eye_centre: np.ndarray, pivot: np.ndarray, intrinsics: np.ndarray, world_to_camera: np.ndarray, size: int
+    head: np.ndarray,
+    eye_centre: np.ndarray,
+    pivot: np.ndarray,
+    intrinsics: np.ndarray,
+    world_to_camera: np.ndarray,
+    size: int,
 ) -> np.ndarray:
     """int64 [F,4] left, top, right, bottom for head poses [F,6]; the window follows the head, never leaves the frame.
 

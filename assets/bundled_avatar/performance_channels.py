@@ -86,9 +86,7 @@ class Performance:
         return "\n".join(rows)
 
 
-def per_clip(
-    values: np.ndarray, clip_index: np.ndarray, function: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
+def per_clip(values: np.ndarray, clip_index: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Apply ``function`` ([n, ...] -> [n, ...]) to each clip on its own."""
     result = np.empty_like(values, dtype=float)
     for clip in np.unique(clip_index):
@@ -98,7 +96,6 @@ def per_clip(
 
 def smooth(values: np.ndarray, clip_index: np.ndarray, window: int = 5) -> np.ndarray:
     """Savitzky-Golay, quadratic, inside each clip."""
-
 
     def filtered(part: np.ndarray) -> np.ndarray:
         return savgol_filter(part, min(window, (len(part) - 1) // 2 * 2 + 1), 2, axis=0)

@@ -6,8 +6,9 @@
 FRAMES.npz: ``arkit`` [F, 52] shape weights, ``arkit_names`` [52], ``head`` [F, 6] (pitch, yaw, roll in radians, then
 x, y, z in metres, canonical). Writes ``frames/%06d.png`` (sRGB, straight alpha), ``masks/%06d.png`` (red: inside of
 the mouth, green: hair, blue: face above the neck), ``camera.json`` and ``windows.npz``: one frame in --whole-every is
-rendered whole, of the others only the window around the face (the rest stays empty), at a quarter of the cost. Frames that are already there are skipped, so
-a run may be interrupted, and several may share the work with different --first and --stride.
+rendered whole, of the others only the window around the face (the rest stays empty), at half the cost. Frames that
+are already there are skipped, so a run may be interrupted, and several may share the work with different --first and
+--stride.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-
 from exr import encode_srgb, read_exr, write_png
 from face_window import face_windows
 from head import Head, build_head
@@ -45,9 +45,7 @@ def main() -> None:
     stage = set_stage(head, options.size, options.spp, options.threads)
     _write_camera(options.out / "camera.json", stage, head)
 
-    windows = face_windows(
-        poses, head.eye_centre, head.pivot, stage.intrinsics, stage.world_to_camera, options.size
-    )
+    windows = face_windows(poses, head.eye_centre, head.pivot, stage.intrinsics, stage.world_to_camera, options.size)
     whole = np.arange(len(poses)) % options.whole_every == 0
     np.savez(options.out / "windows.npz", window=windows, whole=whole)
 
@@ -62,7 +60,9 @@ def main() -> None:
         each = (time.monotonic() - start) / count
         cpu = (time.process_time() - start_cpu) / count
         left = each * (len(todo) - count)
-        print(f"frame {i} ({count}/{len(todo)}) {each:.2f} s, {cpu:.2f} cpu s each, {left / 60:.1f} min left", flush=True)
+        print(
+            f"frame {i} ({count}/{len(todo)}) {each:.2f} s, {cpu:.2f} cpu s each, {left / 60:.1f} min left", flush=True
+        )
 
 
 def _parse() -> argparse.Namespace:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the bundled avatar from its dataset folder.
 
-    python train.py --dataset DATASET --work DIR --encoder whisper.onnx --out ../bundled_avatar.hmt [--stages ASFMJ]
+python train.py --dataset DATASET --work DIR --encoder whisper.onnx --out ../bundled_avatar.hmt [--stages ASFMJ]
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import sys
 import time
@@ -19,26 +20,40 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from au_to_arkit import ARKIT_NAMES, to_arkit
 
-from hmtalker.avatar import save_avatar
+from hmtalker.avatar import Avatar, save_avatar
+from hmtalker.evaluation.held_out import compare, means, on_grey
 from hmtalker.motion.model import MotionConfig
+from hmtalker.motion.state import MotionState
+from hmtalker.png_file import encode_png
+from hmtalker.render import Renderer
 from hmtalker.training import surface as regions
 from hmtalker.training.dataset import Dataset, load_camera, load_performance, load_pictures
 from hmtalker.training.export import build_avatar
-from hmtalker.training.presets import PRESETS
 from hmtalker.training.motion_stage import SurfaceMotion
+from hmtalker.training.presets import PRESETS
 from hmtalker.training.surface import Surface
 from hmtalker.training.trainer import Trainer
 
 ATTRIBUTION = (
-    "Head: MakeHuman base mesh, textures and ARKit face units (CC0 1.0). Performance: captured from speaker s1 of the GRID "
-    "Audio-Visual Speech Corpus; Cooke, M., Barker, J., Cunningham, S., Shao, X. (2006), J. Acoust. Soc. Am. 120(5), "
+    "Head: MakeHuman base mesh, textures and ARKit face units (CC0 1.0). Performance: captured from speaker s1 of the "
+    "GRID Audio-Visual Speech Corpus; Cooke, M., Barker, J., Cunningham, S., Shao, X. (2006), J. Acoust. Soc. Am. 120(5), "
     "2421-2424; Zenodo record 3625687, CC BY 4.0."
 )
+
+
+THUMBNAIL = 128
 
 
 def say(stage: str, iteration: int, iterations: int, losses: dict[str, float]) -> None:
     values = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
     print(f"{time.strftime('%H:%M:%S')} {stage} {iteration}/{iterations}  {values}", flush=True)
+
+
+def thumbnail(avatar: Avatar) -> str:
+    """The resting face on grey, 128 pixels a side, as a base64 PNG."""
+    camera = avatar.camera.scaled(THUMBNAIL, THUMBNAIL)
+    image = on_grey(Renderer(avatar).render_srgb8(MotionState.rest(), camera))
+    return base64.b64encode(encode_png((image * 255 + 0.5).astype(np.uint8))).decode("ascii")
 
 
 def main() -> None:
@@ -93,7 +108,13 @@ def main() -> None:
         "metrics": {},
         "thumbnail": "",
     }
-    save_avatar(build_avatar(trained.model, trained.face, trained.mouth, dataset, header), a.out)
+    avatar = build_avatar(trained.model, trained.face, trained.mouth, dataset, header)
+    avatar.header["thumbnail"] = thumbnail(avatar)
+    if dataset.pictures is not None:
+        scores = means(compare(avatar, dataset.pictures, dataset.performance))
+        avatar.header["metrics"] = {name: round(value, 2) for name, value in scores.items()}
+        print(avatar.header["metrics"])
+    save_avatar(avatar, a.out)
     print(f"{a.out}: {trained.face.count} + {trained.mouth.count} Gaussians, {a.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -23,7 +23,6 @@ from .scene import Scene, on_background, over, random_background
 from .ssim import ssim
 from .targets import Crop, Target, mouth_crop, target_of
 
-
 MOUTH_MARGIN = 10
 """Pixels around the visible mouth that the mouth branch looks at."""
 
@@ -80,7 +79,8 @@ class BranchStage:
         motion = [p for name, p in field.named_parameters() if "grid" not in name]
         grids = [p for name, p in field.named_parameters() if "grid" in name]
         self.motion_optimiser = torch.optim.AdamW(
-            [{"params": motion, "lr": schedule.motion_rate}, {"params": grids, "lr": schedule.motion_rate * 5}], weight_decay=0
+            [{"params": motion, "lr": schedule.motion_rate}, {"params": grids, "lr": schedule.motion_rate * 5}],
+            weight_decay=0,
         )
         self.statistics = GradientStatistics(parameters.count)
         learning = np.flatnonzero(~pictures.test)
@@ -139,6 +139,7 @@ class BranchStage:
         loss = loss + schedule.delta_l1 * offsets.abs().sum(1).mean()
         loss.backward()
         if self.branch == "face" and schedule.densify_from <= self.iteration < schedule.densify_until:
+            assert layer.screen.means2d_grad is not None  # the backward pass has just filled it in
             self.statistics.add(layer.screen.means2d_grad, layer.screen.radii, camera.width, camera.height)
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -182,7 +183,12 @@ class BranchStage:
         if self.branch != "face" or not inside or self.iteration % schedule.densify_every:
             return
         self.statistics = densify_and_prune(
-            self.parameters, self.optimiser, self.statistics, schedule.gradient_threshold, schedule.prune_opacity,
-            schedule.maximum, self.generator,
-        )  # fmt: skip
+            self.parameters,
+            self.optimiser,
+            self.statistics,
+            schedule.gradient_threshold,
+            schedule.prune_opacity,
+            schedule.maximum,
+            self.generator,
+        )
         self.encoding = None

@@ -8,7 +8,7 @@ Layout of a dataset folder::
                         training [T] bool, clips [C] names, targets7 [T,7] mouth measurements (optional)
     speech/<clip>.npy   encoded speech [draws, T50, D] float16, one file a clip
     frames.npz          action_units [F,17], head [F,6], clip_index [F], frame_in_clip [F], split [F] "train" or "test"
-    windows.npz         window [F,4] left, top, right, bottom of the face; whole [F] bool, else only the window was rendered
+    windows.npz         window [F,4] left, top, right, bottom of the face; whole [F] bool, else only the window is there
     frames/%06d.png     straight-alpha sRGB;  masks/%06d.png  R inside-mouth, G hair, B face coverage
     surface.npz         optional: the surface that the pictures were rendered from (synthetic people only)
 """
@@ -97,7 +97,9 @@ def load_performance(folder: Path) -> Performance:
             train_clip=train_clip,
             speech=[np.load(folder / "speech" / f"{Path(name).stem}.npy") for name in names],
             rounding=np.stack([data["pucker"], data["funnel"]], 1).astype(np.float32),
-            measurements=data["targets7"].astype(np.float32) if "targets7" in data else np.zeros((frames, 0), np.float32),
+            measurements=data["targets7"].astype(np.float32)
+            if "targets7" in data
+            else np.zeros((frames, 0), np.float32),
         )
     if len(performance.clip_index) != len(performance.action_units):
         raise DatasetError(f"{folder}: the columns of performance.npz differ in length; run the capture again.")

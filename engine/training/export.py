@@ -23,8 +23,12 @@ def action_unit_statistics(values: np.ndarray) -> dict[str, dict[str, float]]:
     result = {}
     for column, code in enumerate(action_units.CODES):
         low, middle, high = np.percentile(values[:, column], (5, 50, 95))
-        result[code] = {"p05": round(float(low), 3), "p50": round(float(middle), 3), "p95": round(float(high), 3),
-                        "max": round(float(values[:, column].max()), 3)}  # fmt: skip
+        result[code] = {
+            "p05": round(float(low), 3),
+            "p50": round(float(middle), 3),
+            "p95": round(float(high), 3),
+            "max": round(float(values[:, column].max()), 3),
+        }
     return result
 
 
@@ -47,7 +51,7 @@ def build_avatar(
     dataset: Dataset,
     header: dict[str, Any],
 ) -> Avatar:
-    """header: name, licence, attribution, consent, encoder, training, metrics, thumbnail; the rest is filled in here."""
+    """header: name, licence, attribution, consent, encoder, training, metrics, thumbnail; the rest is added here."""
     camera = dataset.camera
     first = dataset.performance.frames_of(int(np.flatnonzero(dataset.performance.train_clip)[0]))
     full = {

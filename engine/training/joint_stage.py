@@ -46,7 +46,9 @@ class JointStage:
         self.whole_frames = self.frames[pictures.whole[self.frames]]
         colours = [p for g in (face, mouth) for p in (g.sh_dc, g.sh_rest)]
         self.optimiser = torch.optim.Adam(
-            [{"params": colours, "lr": COLOUR_RATE}, {"params": [face.raw_opacities], "lr": OPACITY_RATE}], eps=1e-15, fused=True
+            [{"params": colours, "lr": COLOUR_RATE}, {"params": [face.raw_opacities], "lr": OPACITY_RATE}],
+            eps=1e-15,
+            fused=True,
         )
         self.iteration = 0
         with torch.no_grad():

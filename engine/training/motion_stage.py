@@ -90,7 +90,13 @@ class MotionStage:
         grids = [model.face_field.encoding.grid, model.mouth_field.encoding.grid]
         others = [
             parameter
-            for module in (model.face_field, model.mouth_field, model.face_condition, model.mouth_condition, model.upper_encoder)
+            for module in (
+                model.face_field,
+                model.mouth_field,
+                model.face_condition,
+                model.mouth_condition,
+                model.upper_encoder,
+            )
             for name, parameter in module.named_parameters()
             if not name.endswith("grid") and "a2am" not in name
         ] + [model.null_implicit]
@@ -113,7 +119,9 @@ class MotionStage:
         return [
             np.concatenate(
                 [
-                    hear_clip(self.model, self.performance.speech[int(c)][draw], len(self.performance.frames_of(int(c))))[0]
+                    hear_clip(
+                        self.model, self.performance.speech[int(c)][draw], len(self.performance.frames_of(int(c)))
+                    )[0]
                     for c in clips
                 ]
             )

@@ -89,7 +89,10 @@ class GaussianParameters(nn.Module):
 
     def groups(self, factor: float = 1.0) -> list[dict]:
         """Adam parameter groups, one a tensor, named."""
-        return [{"params": [getattr(self, name)], "lr": rate * factor, "name": name} for name, rate in LEARNING_RATES.items()]
+        return [
+            {"params": [getattr(self, name)], "lr": rate * factor, "name": name}
+            for name, rate in LEARNING_RATES.items()
+        ]
 
     def gaussian_set(self) -> GaussianSet:
         """The set as plain arrays, for the avatar file."""

@@ -77,15 +77,15 @@ class Pairings:
 class Preset:
     name: str = "editable"
     sh_degree: int = 1
-    shares: dict[int, float] = field(
-        default_factory=lambda: {FACE: 0.6, HAIR: 0.4, MOUTH: 0.6, NECK: 0.5, CLOTH: 0.3}
-    )
+    shares: dict[int, float] = field(default_factory=lambda: {FACE: 0.6, HAIR: 0.4, MOUTH: 0.6, NECK: 0.5, CLOTH: 0.3})
     """Share of the surface's samples of each region that become Gaussians."""
     speech: SpeechSchedule = field(default_factory=SpeechSchedule)
     motion: MotionSchedule = field(default_factory=MotionSchedule)
     face: BranchSchedule = field(default_factory=BranchSchedule)
     mouth: BranchSchedule = field(
-        default_factory=lambda: BranchSchedule(iterations=2500, motion_from=300, densify_from=10**9, full_frame_every=10**9)
+        default_factory=lambda: BranchSchedule(
+            iterations=2500, motion_from=300, densify_from=10**9, full_frame_every=10**9
+        )
     )
     joint_iterations: int = 1200
     pairings: Pairings = field(default_factory=lambda: Pairings(0.45, 0.30, 0.0, 0.25))
@@ -106,7 +106,9 @@ SMOKE = replace(
     shares={},
     speech=SpeechSchedule(iterations=30, clips=2),
     motion=MotionSchedule(iterations=30, frames=8, points=64),
-    face=BranchSchedule(iterations=30, motion_from=10, densify_from=10, densify_until=25, densify_every=10, maximum=600),
+    face=BranchSchedule(
+        iterations=30, motion_from=10, densify_from=10, densify_until=25, densify_every=10, maximum=600
+    ),
     mouth=BranchSchedule(iterations=15, motion_from=5, densify_from=10**9, full_frame_every=10**9),
     joint_iterations=10,
 )

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..camera import Camera
 from ..gaussians.posing_torch import pose_torch
 from ..head_pose import HeadPose
-from ..rasterize.autograd import rasterize
+from ..rasterize.autograd import Screen, rasterize
 from ..rasterize.cpu import CpuRasterizer
 from .parameters import GaussianParameters
 
@@ -21,11 +21,11 @@ from .parameters import GaussianParameters
 class RenderedLayer:
     rgb: Tensor  # [h,w,3] premultiplied
     alpha: Tensor  # [h,w]
-    screen: object  # radii [N] and, after backward, means2d_grad [N,2]
+    screen: Screen  # radii [N] and, after backward, means2d_grad [N,2]
 
 
 class Scene:
-    """Renders posed parameter sets. Each set has a rasterizer of its own, whose buffers live until its backward pass."""
+    """Renders posed parameter sets. Each has a rasterizer of its own, whose buffers live until its backward pass."""
 
     def __init__(self, pivot: np.ndarray, threads: int) -> None:
         self.pivot = torch.from_numpy(np.asarray(pivot, np.float32))

@@ -52,7 +52,9 @@ class SpeechStage:
     def _initialise_projection(self) -> None:
         """Start the projection at the principal components of the training speech, each at unit variance."""
         projection = self.model.speech.projection
-        sample = torch.from_numpy(np.concatenate([self.performance.speech[c][0].astype(np.float32) for c in self.clips]))
+        sample = torch.from_numpy(
+            np.concatenate([self.performance.speech[c][0].astype(np.float32) for c in self.clips])
+        )
         projection.standardise(sample)
         standard = ((sample - projection.mean) * projection.scale).numpy()
         values, vectors = np.linalg.eigh(standard.T @ standard / len(standard))
@@ -69,8 +71,10 @@ class SpeechStage:
             draws = self.performance.speech[int(clip)]
             encoded = torch.from_numpy(draws[self.rng.integers(len(draws))].astype(np.float32))
             keep = torch.from_numpy(self.rng.random(encoded.shape[1]) >= self.schedule.dropout)
-            noise = self.schedule.noise * deviation * torch.from_numpy(
-                self.rng.standard_normal(encoded.shape, dtype=np.float32)
+            noise = (
+                self.schedule.noise
+                * deviation
+                * torch.from_numpy(self.rng.standard_normal(encoded.shape, dtype=np.float32))
             )
             heard.append(torch.where(keep, encoded + noise, mean))
         return heard
@@ -86,7 +90,9 @@ class SpeechStage:
         said = self.probe(implicit)
         losses = {
             "align": self.model.alignment_loss(implicit, truth),
-            "action_units": torch.stack([(((h - truth[:, self.lower]) / self.spread) ** 2).mean() for h in heard]).sum(),
+            "action_units": torch.stack(
+                [(((h - truth[:, self.lower]) / self.spread) ** 2).mean() for h in heard]
+            ).sum(),
             "unsaid": (((said - self.unsaid[torch.from_numpy(rows)]) / self.unsaid_spread) ** 2).mean(),
         }
         self.optimiser.zero_grad()

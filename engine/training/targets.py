@@ -16,7 +16,6 @@ from torch import Tensor
 from ..camera import Camera
 from .dataset import Pictures
 
-
 MOUTH_VISIBLE = 40
 """Coverage, of 255, from which a pixel counts as showing the inside of the mouth."""
 
@@ -43,7 +42,7 @@ class Crop:
 
 
 def mouth_crop(pictures: Pictures, frame: int, margin: int, multiple: int = 16) -> Crop | None:
-    """The window around what is visible of the mouth's inside, with a margin in pixels; None where the lips are shut."""
+    """The window around what shows of the mouth's inside, with a margin in pixels; None where the lips are shut."""
     covered = pictures.masks[frame, ..., 0] > MOUTH_VISIBLE
     rows, columns = np.flatnonzero(covered.any(1)), np.flatnonzero(covered.any(0))
     if not len(rows):

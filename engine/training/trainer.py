@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stages in their order: A (speech), S (motion on the surface), F (face), M (mouth), J (joint). Each is saved when it is done."""
+"""The stages in their order: A (speech), S (motion on the surface), F (face), M (mouth), J (joint).
+
+Each is saved when it is done.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..motion.config import Vector3
 from ..motion.model import MotionConfig, MotionModel
 from .branch_stage import BranchStage, Conditions
 from .dataset import Dataset, Pictures
@@ -19,6 +23,7 @@ from .parameters import GaussianParameters
 from .presets import BranchSchedule, Preset
 from .scene import Scene
 from .speech_stage import SpeechStage
+from .surface import Surface
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 """(stage, iteration, iterations, losses), called every `REPORT_EVERY` steps."""
@@ -97,10 +102,17 @@ class Trainer:
         trained = self.trained
         conditions = Conditions(trained.model, self.dataset.performance, self.pictures)
         branch = BranchStage(
-            name, trained.model, trained.face if name == "face" else trained.mouth, self.pictures, conditions,
-            Scene(self.dataset.pivot, self.threads), self.dataset.camera, schedule, self.preset.seed,
+            name,
+            trained.model,
+            trained.face if name == "face" else trained.mouth,
+            self.pictures,
+            conditions,
+            Scene(self.dataset.pivot, self.threads),
+            self.dataset.camera,
+            schedule,
+            self.preset.seed,
             front=trained.face if name == "mouth" else None,
-        )  # fmt: skip
+        )
         self._loop(name[0].upper(), schedule.iterations, branch.step)
 
     def _face(self) -> None:
@@ -113,9 +125,16 @@ class Trainer:
         trained = self.trained
         conditions = Conditions(trained.model, self.dataset.performance, self.pictures)
         stage = JointStage(
-            trained.model, trained.face, trained.mouth, self.pictures, conditions, Scene(self.dataset.pivot, self.threads),
-            self.dataset.camera, self.preset.joint_iterations, self.preset.seed,
-        )  # fmt: skip
+            trained.model,
+            trained.face,
+            trained.mouth,
+            self.pictures,
+            conditions,
+            Scene(self.dataset.pivot, self.threads),
+            self.dataset.camera,
+            self.preset.joint_iterations,
+            self.preset.seed,
+        )
         self._loop("J", self.preset.joint_iterations, stage.step)
 
     def _loop(self, name: str, iterations: int, step: Callable[[], dict[str, float]]) -> None:
@@ -153,13 +172,20 @@ class Trainer:
 
 def fit_boxes(config: MotionConfig, surface: SurfaceMotion) -> MotionConfig:
     """Let each field's box hold what can move, with a margin of a tenth; outside it nothing moves at all."""
-    boxes = []
-    for part in (surface.face, surface.mouth):
-        reach = np.sqrt((part.shape_deltas.astype(np.float32) ** 2).sum(2)).max(0)
-        moving = part.positions[reach > MOVES]
-        low, high = moving.min(0), moving.max(0)
-        boxes.append((tuple(map(float, (low + high) / 2)), tuple(map(float, np.maximum((high - low) * 0.55, 1e-3)))))
-    (face_center, face_half), (mouth_center, mouth_half) = boxes
+    (face_center, face_half), (mouth_center, mouth_half) = map(_moving_box, (surface.face, surface.mouth))
     return replace(
-        config, face_center=face_center, face_half_extent=face_half, mouth_center=mouth_center, mouth_half_extent=mouth_half
+        config,
+        face_center=face_center,
+        face_half_extent=face_half,
+        mouth_center=mouth_center,
+        mouth_half_extent=mouth_half,
     )
+
+
+def _moving_box(surface: Surface) -> tuple[Vector3, Vector3]:
+    """Centre and half extent, in metres, of a box around everything that some shape moves."""
+    reach = np.sqrt((surface.shape_deltas.astype(np.float32) ** 2).sum(2)).max(0)
+    moving = surface.positions[reach > MOVES]
+    low, high = moving.min(0), moving.max(0)
+    center, half = (low + high) / 2, np.maximum((high - low) * 0.55, 1e-3)
+    return (float(center[0]), float(center[1]), float(center[2])), (float(half[0]), float(half[1]), float(half[2]))

@@ -10,19 +10,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hmtalker import action_units  # noqa: E402
-from hmtalker.camera import Camera  # noqa: E402
-from hmtalker.motion.model import MotionConfig  # noqa: E402
-from hmtalker.training.dataset import Dataset, Performance, Pictures  # noqa: E402
-from hmtalker.training.densify import GradientStatistics, densify_and_prune  # noqa: E402
-from hmtalker.training.export import build_avatar  # noqa: E402
-from hmtalker.training.motion_stage import SurfaceMotion  # noqa: E402
-from hmtalker.training.parameters import GaussianParameters  # noqa: E402
-from hmtalker.training.presets import SMOKE  # noqa: E402
-from hmtalker.training.scene import Scene  # noqa: E402
-from hmtalker.training.surface import FACE, MOUTH, Surface  # noqa: E402
-from hmtalker.training.targets import Crop, mouth_crop  # noqa: E402
-from hmtalker.training.trainer import Trainer  # noqa: E402
+from hmtalker import action_units
+from hmtalker.camera import Camera
+from hmtalker.motion.model import MotionConfig
+from hmtalker.training.dataset import Dataset, Performance, Pictures
+from hmtalker.training.densify import GradientStatistics, densify_and_prune
+from hmtalker.training.export import build_avatar
+from hmtalker.training.motion_stage import SurfaceMotion
+from hmtalker.training.parameters import GaussianParameters
+from hmtalker.training.presets import SMOKE
+from hmtalker.training.scene import Scene
+from hmtalker.training.surface import FACE, MOUTH, Surface
+from hmtalker.training.targets import Crop, mouth_crop
+from hmtalker.training.trainer import Trainer
 
 SIZE = 48
 SHORT = replace(
@@ -42,9 +42,15 @@ def grid(region: int, half: float, depth: float, color: tuple[float, float, floa
     deltas = np.zeros((1, count, 3), np.float16)
     deltas[0, positions[:, 1] < -0.02, 1] = -0.010
     return Surface(
-        positions, np.tile(np.float32([0, 0, 1]), (count, 1)), np.full(count, (2 * half / 15) ** 2, np.float32),
-        np.full(count, region, np.uint8), np.ones(count, np.float32), np.tile(np.float32(color), (count, 1)), deltas, ["open"],
-    )  # fmt: skip
+        positions,
+        np.tile(np.float32([0, 0, 1]), (count, 1)),
+        np.full(count, (2 * half / 15) ** 2, np.float32),
+        np.full(count, region, np.uint8),
+        np.ones(count, np.float32),
+        np.tile(np.float32(color), (count, 1)),
+        deltas,
+        ["open"],
+    )
 
 
 def weights(units, pucker, funnel):
@@ -71,16 +77,27 @@ def person():
     masks[..., 0] = (clear[..., 0] * back.alpha).numpy() * 255
     frames = 6
     pictures = Pictures(
-        np.repeat(rgba[None], frames, 0), np.repeat(masks[None], frames, 0), np.zeros((frames, 17), np.float32),
-        np.zeros((frames, 6), np.float32), np.full(frames, -1), np.full(frames, -1), np.arange(frames) == 5,
-        np.tile([4, 4, SIZE - 4, SIZE - 4], (frames, 1)), np.arange(frames) % 2 == 0,
-    )  # fmt: skip
+        np.repeat(rgba[None], frames, 0),
+        np.repeat(masks[None], frames, 0),
+        np.zeros((frames, 17), np.float32),
+        np.zeros((frames, 6), np.float32),
+        np.full(frames, -1),
+        np.full(frames, -1),
+        np.arange(frames) == 5,
+        np.tile([4, 4, SIZE - 4, SIZE - 4], (frames, 1)),
+        np.arange(frames) % 2 == 0,
+    )
     rng = np.random.default_rng(0)
     performance = Performance(
-        np.zeros((40, 17), np.float32), np.zeros((40, 6), np.float32), np.repeat([0, 1], 20), np.tile(np.arange(20), 2),
-        np.array([True, True]), [rng.standard_normal((1, 40, 8)).astype(np.float16) for _ in range(2)],
-        np.zeros((40, 2), np.float32), np.zeros((40, 0), np.float32),
-    )  # fmt: skip
+        np.zeros((40, 17), np.float32),
+        np.zeros((40, 6), np.float32),
+        np.repeat([0, 1], 20),
+        np.tile(np.arange(20), 2),
+        np.array([True, True]),
+        [rng.standard_normal((1, 40, 8)).astype(np.float16) for _ in range(2)],
+        np.zeros((40, 2), np.float32),
+        np.zeros((40, 0), np.float32),
+    )
     return Dataset(camera, np.zeros(3), performance, pictures), SurfaceMotion(face, mouth, weights)
 
 
@@ -89,9 +106,14 @@ def trained(person, tmp_path_factory):
     dataset, surface = person
     reports: list[tuple[str, int, int, dict]] = []
     trainer = Trainer(
-        dataset, SHORT, surface, MotionConfig(feature_dimension=8), tmp_path_factory.mktemp("work"), 1,
+        dataset,
+        SHORT,
+        surface,
+        MotionConfig(feature_dimension=8),
+        tmp_path_factory.mktemp("work"),
+        1,
         lambda *report: reports.append(report),
-    )  # fmt: skip
+    )
     first = difference(dataset, trainer)
     trainer.run()
     return dataset, surface, trainer, first, reports
@@ -131,9 +153,15 @@ def test_finished_stages_are_loaded_instead_of_trained_again(trained):
 def test_trained_person_becomes_an_avatar(trained):
     dataset, _, trainer, _, _ = trained
     header = {
-        "name": "Square", "licence": "CC0-1.0", "attribution": "", "consent": {}, "encoder": {}, "training": {}, "metrics": {},
+        "name": "Square",
+        "licence": "CC0-1.0",
+        "attribution": "",
+        "consent": {},
+        "encoder": {},
+        "training": {},
+        "metrics": {},
         "thumbnail": "",
-    }  # fmt: skip
+    }
     avatar = build_avatar(trainer.trained.model, trainer.trained.face, trainer.trained.mouth, dataset, header)
     assert avatar.face.count == trainer.trained.face.count
     assert len(avatar.header["rest"]["implicit"]) == 32

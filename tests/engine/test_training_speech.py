@@ -8,13 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hmtalker import action_units  # noqa: E402
-from hmtalker.motion.model import MotionConfig, MotionModel, Pairing  # noqa: E402
-from hmtalker.training.dataset import Performance  # noqa: E402
-from hmtalker.training.motion_stage import MotionStage, SurfaceMotion  # noqa: E402
-from hmtalker.training.presets import MotionSchedule, Pairings, SpeechSchedule  # noqa: E402
-from hmtalker.training.speech_stage import SpeechStage, hear_clip  # noqa: E402
-from hmtalker.training.surface import FACE, MOUTH, Surface  # noqa: E402
+from hmtalker import action_units
+from hmtalker.motion.model import MotionConfig, MotionModel, Pairing
+from hmtalker.training.dataset import Performance
+from hmtalker.training.motion_stage import MotionStage, SurfaceMotion
+from hmtalker.training.presets import MotionSchedule, Pairings, SpeechSchedule
+from hmtalker.training.speech_stage import SpeechStage, hear_clip
+from hmtalker.training.surface import FACE, MOUTH, Surface
 
 JAW = action_units.CODES.index("AU26")
 LIPS = action_units.CODES.index("AU25")
@@ -31,9 +31,15 @@ def square(region: int, seed: int) -> Surface:
     ones = np.ones(120, np.float32)
     normals = np.tile(np.float32([0, 0, 1]), (120, 1))
     return Surface(
-        positions, normals, ones * 1e-5, np.full(120, region, np.uint8), ones, np.full((120, 3), 0.5, np.float32), deltas,
+        positions,
+        normals,
+        ones * 1e-5,
+        np.full(120, region, np.uint8),
+        ones,
+        np.full((120, 3), 0.5, np.float32),
+        deltas,
         ["open", "brow"],
-    )  # fmt: skip
+    )
 
 
 def weights(units: np.ndarray, pucker: np.ndarray, funnel: np.ndarray) -> np.ndarray:
@@ -56,10 +62,15 @@ def made_up_performance(clips: int = 6, frames: int = 50, dimension: int = 12) -
         speech.append(encoded.astype(np.float16))
     total = clips * frames
     return Performance(
-        np.concatenate(action), np.zeros((total, 6), np.float32), np.repeat(np.arange(clips), frames),
-        np.tile(time, clips), np.array([True] * (clips - 1) + [False]), speech, np.zeros((total, 2), np.float32),
+        np.concatenate(action),
+        np.zeros((total, 6), np.float32),
+        np.repeat(np.arange(clips), frames),
+        np.tile(time, clips),
+        np.array([True] * (clips - 1) + [False]),
+        speech,
+        np.zeros((total, 2), np.float32),
         np.zeros((total, 0), np.float32),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +87,11 @@ def learnt():
         speech.step()
     surface = SurfaceMotion(square(FACE, 1), square(MOUTH, 2), weights)
     motion = MotionStage(
-        model, performance, surface, MotionSchedule(160, frames=24, points=100, learning_rate=4e-3), Pairings(0.45, 0.3, 0.0, 0.25)
+        model,
+        performance,
+        surface,
+        MotionSchedule(160, frames=24, points=100, learning_rate=4e-3),
+        Pairings(0.45, 0.3, 0.0, 0.25),
     )
     for _ in range(160):
         motion.step()
