@@ -10,7 +10,7 @@
 
 Zips are written and validated by Blender's own extension tool (``blender_ext.py``, taken from an installed ``bpy``),
 then checked for what that tool lets pass (``distribution/extension_checks.py``). Only the standard library is needed,
-plus ``onnx`` (``pip install .[build]``) the first time, to convert the published speech encoder.
+plus the extra ``build`` (``pip install .[build]``) the first time, to convert the published speech encoder.
 """
 
 from __future__ import annotations
@@ -70,14 +70,16 @@ def fetch_models() -> None:
     from hmtalker.errors import HMTalkerError
 
     try:
-        pretrained.fetch("speech-sample", SPEECH_ENCODER.parent)
+        sample = pretrained.fetch("speech-sample", SPEECH_ENCODER.parent)
         if not SPEECH_ENCODER.exists():
-            if importlib.util.find_spec("onnx") is None:
-                raise BuildError("Converting the speech encoder needs onnx in this Python: pip install onnx numpy.")
-            from hmtalker.speech import convert_whisper
+            for package in ("onnx", "scipy", "soundfile"):
+                if importlib.util.find_spec(package) is None:
+                    raise BuildError(f"Converting the speech encoder needs {package}: run pip install .[build] first.")
+            from hmtalker.speech import audio_file, convert_whisper
 
-            print("fetching and converting the speech encoder", flush=True)
-            convert_whisper.convert(pretrained.fetch("whisper-tiny.en", CACHE / "models"), SPEECH_ENCODER)
+            print("fetching and converting the speech encoder (a minute)", flush=True)
+            model = pretrained.fetch("whisper-tiny.en", CACHE / "models")
+            convert_whisper.convert(model, SPEECH_ENCODER, audio_file.load_audio(sample))
     except HMTalkerError as error:
         raise BuildError(str(error)) from error
 

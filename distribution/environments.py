@@ -28,7 +28,7 @@ HOME = ROOT / ".venv"
 CONSTRAINTS = ROOT / "distribution/constraints.txt"
 
 ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
-    "build": ("3.11", ["onnx", "numpy"]),
+    "build": ("3.11", ["onnx", "scipy", "soundfile"]),
     "blender-4.5": ("3.11", ["bpy", "pytest"]),
     "blender-5.2": ("3.13", ["bpy", "pytest"]),
     "test": ("3.11", ["--editable", ".[audio,train,test,dev]"]),

@@ -30,6 +30,10 @@ MAX_SECONDS = 6 * 3600.0
 HEADROOM = 1.2
 """A lower-face Action Unit may exceed the largest value of the avatar's training by this factor, not more."""
 
+STILL_SHARE = 0.55
+"""In silence a lower-face Action Unit counts only beyond this share of its 95th percentile in training: a motion model
+alone keeps the mouth moving through a third of the pauses of recordings that sound unlike its own."""
+
 Progress = Callable[[float], Any]
 Cancelled = Callable[[], bool]
 
@@ -178,9 +182,16 @@ def _speak(
 
         gate = np.asarray(speech_gate(samples, fps, frames), np.float32)[:, None]
         implicit = gate * implicit + (1 - gate) * avatar.rest_implicit
-        units = gate * units + (1 - gate) * rest
+        units = gate * units + (1 - gate) * _quieted(avatar, units, rest)
     sigma = settings.smoothing * fps / 25
     return prosody.smooth(implicit, sigma), prosody.smooth(units, sigma)
+
+
+def _quieted(avatar: Avatar, units: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """[T,9]: what is left of the lower face where nobody speaks: only what is strongly heard, such as a breath."""
+    statistics = avatar.header.get("au_statistics", {})
+    ordinary = np.array([statistics.get(code, {}).get("p95", au.MAXIMUM) for code in au.LOWER], np.float32)
+    return rest + np.maximum(units - rest - STILL_SHARE * ordinary, 0)
 
 
 def _ceiling(avatar: Avatar) -> np.ndarray:

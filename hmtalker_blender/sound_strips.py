@@ -20,6 +20,7 @@ import numpy as np
 from ..engine.errors import AudioError
 from . import versions
 from .animation import frames_per_second
+from .mixdown import mix_down
 
 RATE = 16000
 """Samples per second that the speech encoder hears."""
@@ -96,8 +97,9 @@ def prepare(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripAudio:
         raise AudioError(f'The strip "{name}" is silent because its volume is 0; raise it to animate from it.')
     if volume_animated or len(strip.retiming_keys) > 0 or len(strip.modifiers) > 0:
         _discard(path, temporary)
-        path, temporary = _mix_down(scene, strip, start, end), True
-        skip, volume = 0.0, 1.0
+        first = max(start, 0)
+        path, temporary = mix_down(scene, strip, first, end, RATE), True
+        skip, volume = (start - first) / fps, 1.0
     else:
         skip, volume = (start - versions.content_start(strip)) / fps - strip.sound_offset, float(strip.volume)
 
@@ -184,49 +186,6 @@ def _volume_is_animated(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> 
     animation = scene.animation_data
     driven = animation is not None and any(curve.data_path == path for curve in animation.drivers)
     return driven or any(curve.data_path == path for curve in versions.action_fcurves(scene))
-
-
-def _mix_down(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, start: int, end: int) -> Path:
-    """Write what the strip alone plays between two frames to a temporary file, with Blender's own mixdown."""
-    handle, path = tempfile.mkstemp(suffix=".wav", dir=bpy.app.tempdir or None)
-    os.close(handle)
-    before = scene.frame_start, scene.frame_end, scene.use_preview_range, scene.audio_volume
-    parents = _parents(scene.sequence_editor.strips, strip) or []
-    mutes = [(other, other.mute) for other in scene.sequence_editor.strips_all]
-    try:
-        for other, _mute in mutes:
-            other.mute = other != strip and other not in parents and other.type in {"SOUND", "SCENE", "META"}
-        scene.frame_start, scene.frame_end = start, end - 1
-        scene.use_preview_range, scene.audio_volume = False, 1.0
-        with bpy.context.temp_override(**versions.scene_override(scene)):
-            bpy.ops.sound.mixdown(
-                filepath=path, container="WAV", codec="PCM", format="F32", mixrate=RATE, channels="MONO"
-            )
-    except RuntimeError:
-        Path(path).unlink(missing_ok=True)
-        raise AudioError(
-            f'Blender cannot mix down the strip "{strip.name}"; remove its speed keys or modifiers.'
-        ) from None
-    finally:
-        for other, mute in mutes:
-            other.mute = mute
-        # The end first would be pushed by a start beyond it, and the other way round
-        scene.frame_start = min(before[0], scene.frame_end)
-        scene.frame_end, scene.frame_start = before[1], before[0]
-        scene.use_preview_range, scene.audio_volume = before[2], before[3]
-    return Path(path)
-
-
-def _parents(strips: bpy.types.bpy_prop_collection, strip: bpy.types.Strip) -> list[bpy.types.Strip] | None:
-    """Return the meta strips around a strip, or None when it is not in here."""
-    for candidate in strips:
-        if candidate == strip:
-            return []
-        if candidate.type == "META":
-            inside = _parents(candidate.strips, strip)
-            if inside is not None:
-                return [candidate, *inside]
-    return None
 
 
 def _discard(path: Path, temporary: bool) -> None:

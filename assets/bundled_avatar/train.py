@@ -36,8 +36,8 @@ from hmtalker.training.trainer import Trainer
 
 ATTRIBUTION = (
     "Head: MakeHuman base mesh, textures and ARKit face units (CC0 1.0). Performance: captured from speaker s1 of the "
-    "GRID Audio-Visual Speech Corpus; Cooke, M., Barker, J., Cunningham, S., Shao, X. (2006), J. Acoust. Soc. Am. 120(5), "
-    "2421-2424; Zenodo record 3625687, CC BY 4.0."
+    "GRID Audio-Visual Speech Corpus; Cooke, M., Barker, J., Cunningham, S., Shao, X. (2006), J. Acoust. Soc. Am. "
+    "120(5), 2421-2424; Zenodo record 3625687, CC BY 4.0."
 )
 
 

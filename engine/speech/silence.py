@@ -29,14 +29,12 @@ SHORTEST_PAUSE = 0.15
 """Seconds; shorter gaps are plosive closures or lie between words, and the mouth stays as it is."""
 SHORTEST_SOUND = 0.05
 """Seconds; shorter and not loud sounds inside a pause are clicks."""
-LOOK_AHEAD = 0.12
-"""Seconds by which a mouth may begin to open before the sound does."""
-RELEASE = 0.04
+LOOK_AHEAD = 0.3
+"""Seconds by which a mouth may begin to open before the sound does: speakers part their lips that early."""
+RELEASE = 0.12
 """Seconds after the end of a sound until the mouth is at rest."""
-_SHARE = 0.12
+_SHARE = 0.4
 """Largest part of a pause that may go into opening, and again into closing."""
-_FADE = 0.12
-"""Longest dying away (or swelling) of a sound that counts as the movement's time."""
 _STATIONARY_SECONDS = 0.3
 _STATIONARY_DB = 2.5
 _LOUDEST_NOISE_DB = -8.0
@@ -64,7 +62,7 @@ def speech_gate(samples: np.ndarray, fps: float, frames: int) -> np.ndarray:  # 
     pause_db = max(PAUSE_DB, noise_floor(relative) + NOISE_MARGIN_DB)
     loud_db = max(LOUD_DB, pause_db + 3.0)
     speaking = _clean(relative, pause_db, loud_db)
-    gate = _ease(speaking, relative > loud_db)
+    gate = _ease(speaking)
 
     times = (np.arange(frames) + 0.5) / fps * STEPS_PER_SECOND
     sampled = np.interp(times, np.arange(len(gate)), gate, right=0.0)
@@ -136,25 +134,19 @@ def _clean(relative: np.ndarray, pause_db: float, loud_db: float) -> np.ndarray:
     return speaking
 
 
-def _ease(speaking: np.ndarray, loud: np.ndarray) -> np.ndarray:
-    """Smooth transitions: over the fading of the sound, and a little into the pause."""
+def _ease(speaking: np.ndarray) -> np.ndarray:
+    """Smooth transitions, wholly outside the sound: opening before it, closing after it."""
     gate = speaking.astype(np.float64)
-    fade = int(_FADE * STEPS_PER_SECOND)
     for start, stop in _runs(speaking):
-        loud_steps = np.flatnonzero(loud[start:stop])
-        # a sound that is nowhere loud (the end of a breath, a far voice) opens the mouth half-way through its fades
-        first = start + (int(loud_steps[0]) if len(loud_steps) else (stop - start) // 2)
-        last = start + (int(loud_steps[-1]) if len(loud_steps) else (stop - start) // 2)
         before = start - _previous_stop(speaking, start)
         after = _next_start(speaking, stop) - stop
         early = min(LOOK_AHEAD * STEPS_PER_SECOND, _SHARE * before)
         late = min(RELEASE * STEPS_PER_SECOND, _SHARE * after)
-        open_from, open_to = start - early, min(first, start + fade)
-        close_from, close_to = max(last, stop - fade, open_to), stop + late
+        open_from, close_to = start - early, stop + late
         low, high = max(0, int(np.floor(open_from))), min(len(gate), int(np.ceil(close_to)) + 1)
         t = np.arange(low, high)
-        rise = _smoothstep((t - open_from) / max(open_to - open_from, 1.0)) if start > 0 else np.ones(len(t))
-        fall = _smoothstep((close_to - t) / max(close_to - close_from, 1.0))
+        rise = _smoothstep((t - open_from) / max(early, 1.0)) if start > 0 else np.ones(len(t))
+        fall = _smoothstep((close_to - t) / max(late, 1.0))
         gate[low:high] = np.maximum(np.where(speaking[low:high], 0.0, gate[low:high]), np.minimum(rise, fall))
     return gate
 

@@ -13,6 +13,7 @@ import pytest
 from hmtalker import action_units, prosody
 from hmtalker.blinks import blink_curve, blink_times
 from hmtalker.errors import AudioError, AvatarError, CancelledError
+from hmtalker.performance import STILL_SHARE
 from hmtalker.take import AnimateSettings, Take, TakeError, animate
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -67,14 +68,17 @@ def test_same_seed_same_take_other_seed_other_blinks(avatar, take):
     np.testing.assert_array_equal(other.action_units[:, LOWER], take.action_units[:, LOWER])
 
 
-def test_silence_in_speech_rests_the_mouth(avatar, take):
+def test_silence_in_speech_rests_the_mouth_unless_something_is_strongly_heard(avatar, take):
     middle = slice(73, 77)
+    rest = avatar.rest_action_units[LOWER]
     np.testing.assert_allclose(take.implicit[middle], np.tile(avatar.rest_implicit, (4, 1)), atol=1e-3)
-    np.testing.assert_allclose(
-        take.action_units[middle][:, LOWER], avatar.rest_action_units[LOWER][None] + np.zeros((4, 1)), atol=1e-3
-    )
     restless = animate(avatar, babble(6.0), encoder=TinyEncoder(), settings=AnimateSettings(silence=False))
     assert np.abs(restless.implicit[middle] - avatar.rest_implicit).max() > 0.01
+    ordinary = np.array([avatar.header["au_statistics"][code]["p95"] for code in action_units.LOWER])
+    heard = restless.action_units[middle][:, LOWER] - rest
+    expected = rest + np.maximum(heard - STILL_SHARE * ordinary, 0)
+    np.testing.assert_allclose(take.action_units[middle][:, LOWER], expected, atol=1e-3)
+    assert (expected < restless.action_units[middle][:, LOWER]).any()
 
 
 def test_silent_audio_gives_a_resting_face_that_blinks(avatar):
