@@ -25,7 +25,7 @@ BLENDER = {"bpy", "aud", "mathutils", "gpu", "addon_utils"}
 NOT_IN_BLENDER = {"torch", "scipy", "soundfile", "av", "cv2", "librosa", "onnx", "PIL", "requests", "urllib", "http"}
 UNSAFE = {"pickle", "marshal", "shelve", "dill"}
 HEAVY = {"torch", "numba", "onnxruntime", "onnx", "scipy", "soundfile", "av", "cv2", "librosa"}
-LONGEST, LONGEST_IN_THE_WORKSHOP = 300, 400
+LONGEST, LONGEST_IN_THE_WORKSHOP = 320, 400  # lines; the aim is 300
 SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
 
 

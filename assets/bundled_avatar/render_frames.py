@@ -30,6 +30,10 @@ from materials import LABEL_PASS
 from stage import Stage, set_stage
 
 
+TURNED = 5.0
+"""Degrees of yaw or pitch from which a frame is always rendered whole."""
+
+
 def main() -> None:
     options = _parse()
     performance = np.load(options.frames)
@@ -45,12 +49,20 @@ def main() -> None:
     stage = set_stage(head, options.size, options.spp, options.threads)
     _write_camera(options.out / "camera.json", stage, head)
 
-    windows = face_windows(poses, head.eye_centre, head.pivot, stage.intrinsics, stage.world_to_camera, options.size)
-    whole = np.arange(len(poses)) % options.whole_every == 0
+    windows = face_windows(
+        poses, head.eye_centre, head.pivot, stage.intrinsics, stage.world_to_camera, options.size
+    )
+    done = np.array([_done(options.out, i) for i in range(len(arkit))])
+    # A turned head shows the sides of its hair, which a window would cut off.
+    turned = (np.abs(poses[:, :2]) > np.radians(TURNED)).any(1)
+    whole = (np.arange(len(poses)) % options.whole_every == 0) | turned
+    if (options.out / "windows.npz").exists():  # what is there stays what it was rendered as
+        whole[done] = np.load(options.out / "windows.npz")["whole"][done]
     np.savez(options.out / "windows.npz", window=windows, whole=whole)
 
     last = len(arkit) - 1 if options.last is None else min(options.last, len(arkit) - 1)
-    todo = [i for i in range(options.first, last + 1, options.stride) if not _done(options.out, i)]
+    wanted = options.only or range(options.first, last + 1, options.stride)
+    todo = [i for i in wanted if not done[i]]
     print(f"{len(todo)} frames to render", flush=True)
     start, start_cpu = time.monotonic(), time.process_time()
     for count, i in enumerate(todo, 1):
@@ -73,6 +85,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--last", type=int, help="inclusive; the default is the last frame there is")
     parser.add_argument("--stride", type=int, default=1)
+    parser.add_argument("--only", type=int, nargs="+", help="these frames instead")
     parser.add_argument("--spp", type=int, default=4, help="samples per pixel")
     parser.add_argument("--whole-every", type=int, default=6, help="render every so many frames whole")
     parser.add_argument("--size", type=int, default=512)
