@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 OUT ?= out/demo
 SECONDS ?=
 AUDIO ?=
-ENVIRONMENTS = $(PYTHON) distribution/environments.py
+ENVIRONMENTS = $(PYTHON) .ci/distribution/environments.py
 ZIP = dist/hm_talker-$(shell sed -n 's/^version = "\(.*\)"/\1/p' blender_manifest.toml)-$(PLATFORM).zip
 PLATFORM = $(shell $(PYTHON) -c "import build_addon; print(build_addon.this_platform().replace('-', '_'))")
 

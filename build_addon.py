@@ -9,8 +9,8 @@
     python build_addon.py install dist/hm_talker-0.1.0-linux_x64.zip   # by a Python that has bpy
 
 Zips are written and validated by Blender's own extension tool (``blender_ext.py``, taken from an installed ``bpy``),
-then checked for what that tool lets pass (``distribution/extension_checks.py``). Only the standard library is needed,
-plus the extra ``build`` (``pip install .[build]``) the first time, to convert the published speech encoder.
+then checked for what that tool lets pass (``.ci/distribution/extension_checks.py``). Only the standard library is
+needed, plus the extra ``build`` (``pip install .[build]``) the first time, to convert the published speech encoder.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / ".ci"))  # the workshop beside CI, not a part of the extension
+
 from distribution import extension_checks, wheels
 
-ROOT = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("HMTALKER_CACHE") or ROOT / ".cache")
 PACKAGED = ("__init__.py", "LICENSE", "README.md", "engine", "hmtalker_blender", "operators", "ui", "assets")
 LEFT_OUT = ("__pycache__", "*.pyc", "*.nbi", "*.nbc", "bundled_avatar", ".*")

@@ -167,7 +167,8 @@ def test_every_distribution_has_one_wheel_for_every_platform_and_python(platform
 
 
 def test_locked_wheels_are_the_versions_that_the_tests_run() -> None:
-    pins = dict(re.findall(r"^([\w-]+)==([^\s;]+)", (ROOT / "distribution/constraints.txt").read_text("utf-8"), re.M))
+    text = (ROOT / ".ci/distribution/constraints.txt").read_text("utf-8")
+    pins = dict(re.findall(r"^([\w-]+)==([^\s;]+)", text, re.M))
     assert {name: pins.get(name) for name in wheels.lock()["versions"]} == wheels.lock()["versions"]
 
 

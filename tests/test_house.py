@@ -93,13 +93,13 @@ def test_importing_the_engine_imports_nothing_heavy() -> None:
 
 
 def test_every_file_says_its_licence() -> None:
-    files = [*python_files(*PRODUCT, *WORKSHOP, "distribution"), *ROOT.glob("*.py")]
+    files = [*python_files(*PRODUCT, *WORKSHOP, ".ci/distribution"), *ROOT.glob("*.py")]
     texts = {name(path): path.read_text("utf-8") for path in files}
     assert not [n for n, text in texts.items() if text.strip() and SPDX not in text.splitlines()[:2]]
 
 
 def test_files_stay_short() -> None:
-    product, workshop = [*python_files(*PRODUCT, "distribution"), *ROOT.glob("*.py")], python_files(*WORKSHOP)
+    product, workshop = [*python_files(*PRODUCT, ".ci/distribution"), *ROOT.glob("*.py")], python_files(*WORKSHOP)
     lengths = {name(path): len(path.read_text("utf-8").splitlines()) for path in product + workshop}
     assert not {name(p): lengths[name(p)] for p in product if lengths[name(p)] > LONGEST}
     assert not {name(p): lengths[name(p)] for p in workshop if lengths[name(p)] > LONGEST_IN_THE_WORKSHOP}
@@ -107,7 +107,7 @@ def test_files_stay_short() -> None:
 
 def test_files_are_named_after_ideas() -> None:
     vague = {"utils", "util", "helpers", "common", "misc", "tools"}
-    assert not [name(path) for path in python_files(*PRODUCT, "distribution") if path.stem in vague]
+    assert not [name(path) for path in python_files(*PRODUCT, ".ci/distribution") if path.stem in vague]
 
 
 def test_product_code_names_no_place_of_the_workshop() -> None:

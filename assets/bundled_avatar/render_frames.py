@@ -29,7 +29,6 @@ from identity import BUNDLED
 from materials import LABEL_PASS
 from stage import Stage, set_stage
 
-
 TURNED = 5.0
 """Degrees of yaw or pitch from which a frame is always rendered whole."""
 

@@ -40,8 +40,8 @@ class MotionSchedule:
 class BranchSchedule:
     """One Gaussian set against pictures."""
 
-    iterations: int = 6000
-    full_frame_every: int = 4
+    iterations: int = 4500
+    full_frame_every: int = 3
     """Every how many steps the whole frame is seen; the other steps look at the face alone."""
     motion_from: int = 500
     """Until then the motion field stays as the speech stage left it and only the set learns."""
@@ -51,7 +51,7 @@ class BranchSchedule:
     densify_every: int = 300
     gradient_threshold: float = 2.0e-4
     """Mean screen-space gradient (in half images) beyond which a Gaussian is cloned or split."""
-    maximum: int = 40_000
+    maximum: int = 36_000
     prune_opacity: float = 0.02
     dssim: float = 0.2
     """Weight of 1 - SSIM (paper: lambda_1)."""
@@ -84,10 +84,10 @@ class Preset:
     face: BranchSchedule = field(default_factory=BranchSchedule)
     mouth: BranchSchedule = field(
         default_factory=lambda: BranchSchedule(
-            iterations=2500, motion_from=300, densify_from=10**9, full_frame_every=10**9
+            iterations=4000, motion_from=300, motion_rate=3.0e-4, densify_from=10**9, full_frame_every=10**9
         )
     )
-    joint_iterations: int = 1200
+    joint_iterations: int = 1000
     pairings: Pairings = field(default_factory=lambda: Pairings(0.45, 0.30, 0.0, 0.25))
     seed: int = 0
 

@@ -26,7 +26,7 @@ from hmtalker.training.trainer import Trainer
 
 SIZE = 48
 SHORT = replace(
-    SMOKE, face=replace(SMOKE.face, iterations=120), mouth=replace(SMOKE.mouth, iterations=80), joint_iterations=60
+    SMOKE, face=replace(SMOKE.face, iterations=160), mouth=replace(SMOKE.mouth, iterations=80), joint_iterations=60
 )
 JAW = action_units.CODES.index("AU26")
 
@@ -60,7 +60,7 @@ def weights(units, pucker, funnel):
 @pytest.fixture(scope="module")
 def person():
     """Surface, and pictures rendered from other colours than the surface's own: the stages must learn them."""
-    face, mouth = grid(FACE, 0.06, 0.0, (0.5, 0.5, 0.5)), grid(MOUTH, 0.03, -0.01, (0.5, 0.5, 0.5))
+    face, mouth = grid(FACE, 0.06, 0.0, (0.7, 0.5, 0.4)), grid(MOUTH, 0.03, -0.01, (0.4, 0.2, 0.2))
     camera = Camera.in_front(SIZE, SIZE, 0.7, 0.25)
     truth = [grid(FACE, 0.06, 0.0, (0.8, 0.6, 0.5)), grid(MOUTH, 0.03, -0.01, (0.5, 0.1, 0.1))]
     scene, layers = Scene(np.zeros(3), 1), []

@@ -82,18 +82,18 @@ def learnt():
         feature_dimension=12, face_half_extent=(0.06,) * 3, mouth_half_extent=(0.06,) * 3, face_finest=64.0
     )
     model = MotionModel(config)
-    speech = SpeechStage(model, performance, SpeechSchedule(60, clips=4, dropout=0.0, noise=0.0, learning_rate=4e-3))
-    for _ in range(60):
+    speech = SpeechStage(model, performance, SpeechSchedule(150, clips=4, dropout=0.0, noise=0.0, learning_rate=4e-3))
+    for _ in range(150):
         speech.step()
     surface = SurfaceMotion(square(FACE, 1), square(MOUTH, 2), weights)
     motion = MotionStage(
         model,
         performance,
         surface,
-        MotionSchedule(160, frames=24, points=100, learning_rate=4e-3),
+        MotionSchedule(320, frames=24, points=100, learning_rate=6e-3),
         Pairings(0.45, 0.3, 0.0, 0.25),
     )
-    for _ in range(160):
+    for _ in range(320):
         motion.step()
     return model.eval(), performance, surface
 

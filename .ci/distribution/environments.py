@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make the virtual environments that the demo and the tests run in, under ``.venv/``.
 
-    python3 distribution/environments.py build blender-4.5 test         # side by side
-    python3 distribution/environments.py test --optional blender-5.2    # left out where there is no Python 3.13
+    python3 .ci/distribution/environments.py build blender-4.5 test         # side by side
+    python3 .ci/distribution/environments.py test --optional blender-5.2    # left out where there is no Python 3.13
 
 Each has only what its job needs: ``build`` converts the speech encoder, ``blender-*`` holds bpy and pytest and nothing
 of the engine's, so that a wheel missing from the extension zip is noticed, ``test`` has the engine with torch.
@@ -23,9 +23,9 @@ import time
 from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".venv"
-CONSTRAINTS = ROOT / "distribution/constraints.txt"
+CONSTRAINTS = ROOT / ".ci/distribution/constraints.txt"
 
 ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
     "build": ("3.11", ["onnx", "scipy", "soundfile"]),
