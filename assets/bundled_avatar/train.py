@@ -96,7 +96,7 @@ def main() -> None:
     trained = trainer.run(a.stages)
     header = {
         "name": "Mia",
-        "licence": "CC-BY-4.0",
+        "licence": "CC0-1.0 AND CC-BY-4.0",
         "attribution": ATTRIBUTION,
         "consent": {"kind": "synthetic person", "statement": "A computer-generated face; no real person is shown."},
         "encoder": {

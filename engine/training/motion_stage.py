@@ -18,6 +18,7 @@ from .. import action_units
 from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
 from .dataset import Performance
+from .descent import descend
 from .presets import MotionSchedule, Pairings
 from .speech_stage import hear_clip
 from .surface import Surface
@@ -155,12 +156,7 @@ class MotionStage:
             "mouth": self._compare(self.surface.mouth, "mouth", weights, mouth, None),
             "align": 0.1 * self.model.alignment_loss(implicit, truth),
         }
-        self.optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        nn.utils.clip_grad_norm_(self.parameters, 5.0)
-        self.optimiser.step()
-        self.scheduler.step()
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return descend(losses, self.parameters, self.optimiser, self.scheduler)
 
     def _compare(self, surface: Surface, branch: str, weights: Tensor, lower: Tensor, upper: Tensor | None) -> Tensor:
         odds = self.odds[branch]

@@ -58,9 +58,6 @@ class BranchSchedule:
     alpha: float = 0.05
     """Weight of the alpha error; pictures with exact alpha bear more than the paper's 1e-3."""
     delta_l1: float = 1.0e-5
-    lpips: float = 0.0
-    """Weight of LPIPS on patches (paper: lambda_2 = 0.5) in the last `lpips_steps` steps; 0 leaves it out."""
-    lpips_steps: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .. import action_units
 from ..motion.model import MotionModel
 from .dataset import Performance
+from .descent import descend
 from .presets import SpeechSchedule
 
 SPREAD_FLOOR = 0.15
@@ -95,12 +96,7 @@ class SpeechStage:
             ).sum(),
             "unsaid": (((said - self.unsaid[torch.from_numpy(rows)]) / self.unsaid_spread) ** 2).mean(),
         }
-        self.optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        nn.utils.clip_grad_norm_(self.parameters, 5.0)
-        self.optimiser.step()
-        self.scheduler.step()
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return descend(losses, self.parameters, self.optimiser, self.scheduler)
 
 
 @torch.no_grad()
