@@ -74,7 +74,7 @@ class BranchStage:
         self.whole = Crop(0, 0, camera.width, camera.height)
         self.rng = np.random.default_rng(seed + 1)
         self.generator = torch.Generator().manual_seed(seed + 2)
-        self.optimiser = torch.optim.Adam(parameters.groups(), eps=1e-15, fused=True)
+        self.optimiser = torch.optim.Adam(parameters.groups(schedule.means_rate), eps=1e-15, fused=True)
         self.field = field = model.face_field if branch == "face" else model.mouth_field
         motion = [p for name, p in field.named_parameters() if "grid" not in name]
         grids = [p for name, p in field.named_parameters() if "grid" in name]

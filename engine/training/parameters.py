@@ -16,14 +16,13 @@ FLATNESS = 0.25
 START_OPACITY = 0.9
 
 LEARNING_RATES = {
-    "means": 1.0e-5,
     "raw_scales": 3.0e-3,
     "quaternions": 1.0e-3,
     "raw_opacities": 2.0e-2,
     "sh_dc": 2.5e-3,
     "sh_rest": 2.5e-4,
 }
-"""Adam rates of a set that starts on a surface: positions barely move, colours and sizes do."""
+"""Adam rates of everything but positions."""
 
 
 def inverse_softplus(values: np.ndarray) -> np.ndarray:
@@ -87,12 +86,10 @@ class GaussianParameters(nn.Module):
         """[N,K,3]"""
         return torch.cat([self.sh_dc, self.sh_rest], 1)
 
-    def groups(self, factor: float = 1.0) -> list[dict]:
+    def groups(self, means_rate: float) -> list[dict]:
         """Adam parameter groups, one a tensor, named."""
-        return [
-            {"params": [getattr(self, name)], "lr": rate * factor, "name": name}
-            for name, rate in LEARNING_RATES.items()
-        ]
+        rates = {"means": means_rate} | LEARNING_RATES
+        return [{"params": [getattr(self, name)], "lr": rate, "name": name} for name, rate in rates.items()]
 
     def gaussian_set(self) -> GaussianSet:
         """The set as plain arrays, for the avatar file."""

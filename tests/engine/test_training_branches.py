@@ -170,7 +170,7 @@ def test_trained_person_becomes_an_avatar(trained):
 
 def test_densifying_clones_what_pulls_and_drops_the_unseen():
     parameters = GaussianParameters.on_surface(grid(FACE, 0.06, 0.0, (0.5, 0.5, 0.5)), 0)
-    optimiser = torch.optim.Adam(parameters.groups())
+    optimiser = torch.optim.Adam(parameters.groups(1e-5))
     count = parameters.count
     statistics = GradientStatistics(count)
     statistics.seen[:] = 1
