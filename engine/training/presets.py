@@ -86,8 +86,8 @@ class Preset:
             iterations=4000, means_rate=0.0, motion_from=10**9, densify_from=10**9, full_frame_every=10**9
         )
     )
-    """The inside of the mouth keeps the places and the motion that its surface gave it: pictures show too little of it to
-    do better, and Gaussians that drift between tongue and teeth are carried along by the wrong one, as specks."""
+    """The inside of the mouth keeps the places and the motion that its surface gave it: pictures show too little of it
+    to do better, and Gaussians that drift between tongue and teeth are carried along by the wrong one, as specks."""
     joint_iterations: int = 1000
     pairings: Pairings = field(default_factory=lambda: Pairings(0.45, 0.30, 0.0, 0.25))
     seed: int = 0
