@@ -44,21 +44,12 @@ class HMT_PT_avatar(_Sidebar, bpy.types.Panel):
             return
         layout.label(text=avatar.name, icon="USER")
         layout.prop(avatar.hmtalker, "avatar_path", text="File")
-        self._draw_about(layout, context, avatar)
         column = layout.column(align=True)
         sections.draw_button(column, context, HMT_OT_add_sample_speech, "SPEAKER")
         sections.draw_button(column, context, HMT_OT_animate_from_strip, "PLAY_SOUND")
         sections.draw_button(column, context, HMT_OT_render_to_sequencer, "RENDER_ANIMATION")
         sections.draw_job(layout)
         sections.draw_problem(layout, context, avatar)
-
-    def _draw_about(self, layout: bpy.types.UILayout, context: bpy.types.Context, avatar: bpy.types.Object) -> None:
-        header = avatar_object.loaded_header(avatar)
-        if header is None:
-            return
-        for key in ("licence", "attribution"):
-            if header.get(key):
-                sections.draw_sentence(layout, context, str(header[key]), "BLANK1")
 
 
 class _FacePanel(_Sidebar):
@@ -123,10 +114,33 @@ class HMT_PT_performance(_FacePanel, bpy.types.Panel):
             column.prop(settings, name)
 
 
+class HMT_PT_about(_FacePanel, bpy.types.Panel):
+    """Who made the avatar, and what may be done with it"""
+
+    bl_idname = "HMT_PT_about"
+    bl_label = "Licence and Attribution"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        header = avatar_object.loaded_header(_shown_avatar(context))
+        if header is None:
+            self.layout.label(text="Known once the avatar was used", icon="INFO")
+            return
+        for key in ("licence", "attribution"):
+            if header.get(key):
+                sections.draw_sentence(self.layout, context, str(header[key]), "BLANK1")
+
+
 def draw_action_units(column: bpy.types.UILayout, avatar: bpy.types.Object, codes: tuple[str, ...]) -> None:
     """Draw one slider per Action Unit."""
     for code in codes:
         column.prop(avatar.hmtalker, code, slider=True)
 
 
-CLASSES = (HMT_PT_avatar, HMT_PT_upper_face, HMT_PT_lower_face, HMT_PT_performance, HMT_PT_head_and_speech)
+CLASSES = (
+    HMT_PT_avatar,
+    HMT_PT_upper_face,
+    HMT_PT_lower_face,
+    HMT_PT_performance,
+    HMT_PT_head_and_speech,
+    HMT_PT_about,
+)

@@ -74,6 +74,13 @@ def test_every_action_unit_has_its_slider(avatar, panels, part):
     assert {"head_rotation", "head_translation", "audio_influence"} <= set(head)
 
 
+def test_licence_and_attribution_have_a_panel_of_their_own(avatar, panels, part):
+    avatars = part("hmtalker_blender.avatar_object")
+    avatars.load(avatars.file_of(avatar))
+    assert "CC0-1.0" in draw(panels["HMT_PT_about"]).texts()
+    assert "CC0-1.0" not in draw(panels["HMT_PT_avatar"]).texts()
+
+
 def test_grey_buttons_say_why(scene, panels, avatar, add_sound):
     layout = draw(panels["HMT_PT_sequencer"])
     assert ("operator", "hmtalker.animate_from_strip", False) in layout.drawn
