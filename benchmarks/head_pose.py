@@ -119,7 +119,6 @@ def scores(truth: dict[str, np.ndarray], motion: HeadMotion) -> dict[str, float]
         "jitter degrees": shake.degrees,
         "jitter mm": shake.millimetres,
         "focal %": 100 * (motion.focal / FOCAL - 1),
-        "unbiased mm": 1000 * float(np.median(np.linalg.norm(left - left.mean(0), axis=1))),
     }
 
 

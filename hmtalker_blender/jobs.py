@@ -21,6 +21,11 @@ running: list[Job] = []
 """Jobs that are under way, oldest first; panels show them."""
 
 
+def busy_reason() -> str:
+    """Say what is under way, so that nothing else can begin, or return an empty string."""
+    return f"{running[0].title} is under way" if running else ""
+
+
 class Job:
     """One piece of long work."""
 

@@ -31,6 +31,12 @@ def chosen_speaker(context: bpy.types.Context, scene: bpy.types.Scene, name: str
     return speaker
 
 
+def no_performance_reason(context: bpy.types.Context) -> str:
+    """Say why the active strip cannot be spoken, or its performance removed, now; or return an empty string."""
+    scene = versions.sequencer_scene(context)
+    return jobs.busy_reason() or avatar_object.no_speaker_reason(context, scene) or sound_strips.no_strip_reason(scene)
+
+
 class AnimateOperator(JobOperator):
     """What every operator shares that makes an avatar speak. Not registered itself."""
 
@@ -105,10 +111,7 @@ class HMT_OT_animate_from_strip(AnimateOperator, bpy.types.Operator):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         """Say why this cannot be done now, or return an empty string."""
-        if jobs.running:
-            return f"{jobs.running[0].title} is under way"
-        scene = versions.sequencer_scene(context)
-        return avatar_object.no_speaker_reason(context, scene) or sound_strips.no_strip_reason(scene)
+        return no_performance_reason(context)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

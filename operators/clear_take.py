@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..hmtalker_blender import animation, avatar_object, jobs, sound_strips, versions
+from ..hmtalker_blender import animation, avatar_object, sound_strips, versions
 from . import reporting
+from .animate_strip import no_performance_reason
 
 
 class HMT_OT_clear_take(bpy.types.Operator):
@@ -19,12 +20,9 @@ class HMT_OT_clear_take(bpy.types.Operator):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         """Say why this cannot be done now, or return an empty string."""
-        if jobs.running:
-            return f"{jobs.running[0].title} is under way"
-        scene = versions.sequencer_scene(context)
-        reason = avatar_object.no_speaker_reason(context, scene) or sound_strips.no_strip_reason(scene)
-        if reason:
+        if reason := no_performance_reason(context):
             return reason
+        scene = versions.sequencer_scene(context)
         speaker, strip = avatar_object.speaker(context, scene), sound_strips.active(scene)
         if animation.entry_of(speaker, strip, scene) is None:
             return f'{speaker.name} has no performance of "{strip.name}"'

@@ -30,9 +30,7 @@ class HMT_OT_speak_file(AnimateOperator, bpy.types.Operator):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         """Say why this cannot be done now, or return an empty string."""
-        if jobs.running:
-            return f"{jobs.running[0].title} is under way"
-        return avatar_object.no_speaker_reason(context, versions.sequencer_scene(context))
+        return jobs.busy_reason() or avatar_object.no_speaker_reason(context, versions.sequencer_scene(context))
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

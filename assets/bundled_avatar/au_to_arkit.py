@@ -9,52 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-ACTION_UNITS: tuple[str, ...] = tuple(
-    f"AU{n}"
-    for n in ["01", "02", "04", "05", "06", "07", "09", "10", "12", "14", "15", "17", "20", "23", "25", "26", "45"]
-)
-MAXIMUM, BLINK_CLOSED = 5.0, 2.0
-
-_BOTH_SIDES = [
-    "browDown",
-    "browOuterUp",
-    "cheekSquint",
-    "eyeBlink",
-    "eyeLookDown",
-    "eyeLookIn",
-    "eyeLookOut",
-    "eyeLookUp",
-    "eyeSquint",
-    "eyeWide",
-    "mouthDimple",
-    "mouthFrown",
-    "mouthLowerDown",
-    "mouthPress",
-    "mouthSmile",
-    "mouthStretch",
-    "mouthUpperUp",
-    "noseSneer",
-]
-_SINGLE = [
-    "browInnerUp",
-    "cheekPuff",
-    "jawForward",
-    "jawLeft",
-    "jawOpen",
-    "jawRight",
-    "mouthClose",
-    "mouthFunnel",
-    "mouthLeft",
-    "mouthPucker",
-    "mouthRight",
-    "mouthRollLower",
-    "mouthRollUpper",
-    "mouthShrugLower",
-    "mouthShrugUpper",
-    "tongueOut",
-]
-ARKIT_NAMES: tuple[str, ...] = tuple(sorted([*_SINGLE, *(n + s for n in _BOTH_SIDES for s in ("Left", "Right"))]))
-"""The 52 shapes in alphabetical order, which is the order of the columns everywhere."""
+from hmtalker.action_units import BLINK_CLOSED, MAXIMUM
+from hmtalker.action_units import CODES as ACTION_UNITS
+from hmtalker.capture.arkit_action_units import ARKIT_NAMES
 
 WEIGHT_LIMIT = 1.6
 """Highest weight given out. Above one a shape is exaggerated: some of the set are too weak for intensity 5."""
@@ -110,7 +67,7 @@ _GAP_AT_5, _GAP_WITH_JAW = 0.016, 0.012  # metres: at AU25 = 5, and how much mor
 
 
 def _sides(name: str) -> tuple[str, ...]:
-    return (name + "Left", name + "Right") if name in _BOTH_SIDES else (name,)
+    return (name,) if name in ARKIT_NAMES else (name + "Left", name + "Right")
 
 
 def _row(weights: dict[str, float]) -> np.ndarray:

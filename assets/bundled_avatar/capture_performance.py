@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from performance_channels import Performance, performance_from_tracking
 
+from hmtalker import pretrained
+
 SAMPLE_RATE = 16000
 FRAME_RATE = 25.0
 SILENT_PHONES = ("SIL", "SPN", "NSN")
@@ -101,9 +103,7 @@ def capture(
     raw = output / "landmarks.npz"
     tracking: dict[str, np.ndarray] | None = dict(np.load(raw)) if raw.exists() else None
     if tracking is None or list(tracking["clips"]) != names:
-        from face_landmarks import fetch_task
-
-        tracking = track(clips, names, task or fetch_task(output))
+        tracking = track(clips, names, task or pretrained.fetch("face-landmarker", output))
         np.savez(raw, **tracking)  # type: ignore[arg-type]
     lost = int((tracking["score"] < 0.5).sum())
     if lost:

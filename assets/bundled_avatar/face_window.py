@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hmtalker.head_pose import HeadPose
+
 SIZE = (208, 272)
 """Width and height of the window in pixels of a 512-pixel frame."""
 BELOW_EYES = 0.040
@@ -23,17 +25,9 @@ def face_windows(
 
     eye_centre, pivot: [3] canonical, metres. size: pixels of the square frame.
     """
-    pitch, yaw, roll = head[:, :3].T.astype(float)
-    zero, one = np.zeros_like(yaw), np.ones_like(yaw)
-
-    def matrix(*rows: tuple) -> np.ndarray:
-        return np.stack([np.stack(row, -1) for row in rows], -2)
-
-    rx = matrix((one, zero, zero), (zero, np.cos(pitch), -np.sin(pitch)), (zero, np.sin(pitch), np.cos(pitch)))
-    ry = matrix((np.cos(yaw), zero, np.sin(yaw)), (zero, one, zero), (-np.sin(yaw), zero, np.cos(yaw)))
-    rz = matrix((np.cos(roll), -np.sin(roll), zero), (np.sin(roll), np.cos(roll), zero), (zero, zero, one))
+    turns = np.stack([HeadPose.from_array(pose).matrix() for pose in head])
     middle = np.array([0.0, eye_centre[1] - BELOW_EYES, eye_centre[2]])
-    posed = (ry @ rx @ rz) @ (middle - pivot) + pivot + head[:, 3:]
+    posed = turns @ (middle - pivot) + pivot + head[:, 3:]
     seen = posed @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
     place = seen[:, :2] / seen[:, 2:] * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
     extent = np.round(np.array(SIZE) * size / 512).astype(np.int64)

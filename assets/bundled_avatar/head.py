@@ -15,6 +15,8 @@ from makehuman import Face, Fitting, Mesh, read_obj, read_target, to_blender
 from materials import FACE_ATTRIBUTE, build_materials, image_pixels
 from mathutils import Matrix, Vector
 
+from hmtalker.head_pose import HeadPose
+
 HEAD_ATTRIBUTE = "head_weight"
 """Point attribute of every part: how much of the head pose a point follows (linear blend skinning)."""
 CANONICAL_TO_BLENDER = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -50,18 +52,9 @@ class Head:
         self.rig.pose.bones["head"].matrix = Matrix(matrix.tolist()) @ bone.matrix_local
 
 
-def rotation(pitch: float, yaw: float, roll: float) -> np.ndarray:
-    """Ry(yaw) Rx(pitch) Rz(roll) in canonical axes: [3, 3]."""
-    (cp, sp), (cy, sy), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (pitch, yaw, roll))
-    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return about_y @ about_x @ about_z
-
-
 def head_matrix(head: np.ndarray, pivot: np.ndarray) -> np.ndarray:
     """The head bone's motion [4, 4] in Blender space, from a canonical pose [6] about a canonical pivot [3]."""
-    turn = rotation(*(float(a) for a in head[:3]))
+    turn = HeadPose.from_array(head).matrix()
     shift = pivot + head[3:6] - turn @ pivot
     matrix = np.eye(4)
     matrix[:3, :3] = CANONICAL_TO_BLENDER @ turn @ CANONICAL_TO_BLENDER.T

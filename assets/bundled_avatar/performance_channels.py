@@ -9,7 +9,6 @@ is 0.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,9 +17,7 @@ import numpy as np
 from facial_measurements import head_landmarks, measure, pitch_yaw_roll, rotations
 from scipy.signal import savgol_filter
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from engine.action_units import CODES
+from hmtalker.action_units import CODES
 
 TARGETS = ("AU25 lip gap", "AU26 jaw", "AU12/20 width", "pucker", "AU10 upper lip", "AU17 chin", "press/roll")
 

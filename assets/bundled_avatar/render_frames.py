@@ -48,9 +48,7 @@ def main() -> None:
     stage = set_stage(head, options.size, options.spp, options.threads)
     _write_camera(options.out / "camera.json", stage, head)
 
-    windows = face_windows(
-        poses, head.eye_centre, head.pivot, stage.intrinsics, stage.world_to_camera, options.size
-    )
+    windows = face_windows(poses, head.eye_centre, head.pivot, stage.intrinsics, stage.world_to_camera, options.size)
     done = np.array([_done(options.out, i) for i in range(len(arkit))])
     # A turned head shows the sides of its hair, which a window would cut off.
     turned = (np.abs(poses[:, :2]) > np.radians(TURNED)).any(1)

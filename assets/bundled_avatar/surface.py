@@ -19,10 +19,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 from au_to_arkit import ACTION_UNITS, ARKIT_NAMES, to_arkit
-from head import CANONICAL_TO_BLENDER, HEAD_ATTRIBUTE, Head, build_head, rotation
+from head import CANONICAL_TO_BLENDER, HEAD_ATTRIBUTE, Head, build_head
 from identity import BUNDLED, Identity
 from materials import FACE_ATTRIBUTE, SKIN_DETAIL, image_pixels
 from stage import CAMERA_DISTANCE
+
+from hmtalker.head_pose import HeadPose
 
 REGIONS = ("face", "hair", "mouth", "eyes", "neck", "cloth", "brow")
 """Names of the values of ``region``; lashes count as brow."""
@@ -253,14 +255,14 @@ def _turned(position: np.ndarray, pivot: np.ndarray) -> Iterator[np.ndarray]:
     """Points in head turns of up to 25 degrees, relative to the camera (canonical axes)."""
     camera = np.array([0.0, pivot[1] + 0.1, CAMERA_DISTANCE + 0.1])
     for yaw in _TURNS:
-        yield (position - pivot) @ rotation(0.0, float(yaw), 0.0).T + pivot - camera
+        yield (position - pivot) @ HeadPose((0.0, float(yaw), 0.0)).matrix().T + pivot - camera
 
 
 def _faces_camera(position: np.ndarray, normal: np.ndarray, pivot: np.ndarray) -> np.ndarray:
     """Whether the outside of a point shows in any turn of the head: [P] bool."""
     seen = np.zeros(len(position), bool)
     for yaw, ray in zip(_TURNS, _turned(position, pivot), strict=True):
-        turned = normal @ rotation(0.0, float(yaw), 0.0).T
+        turned = normal @ HeadPose((0.0, float(yaw), 0.0)).matrix().T
         seen |= -(turned * ray).sum(1) / np.linalg.norm(ray, axis=1) > _GRAZING
     return seen
 

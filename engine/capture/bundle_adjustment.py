@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import CancelledError, HMTalkerError
+from ..errors import CancelledError
 from .bundle_equations import (
     Observations,
     Prior,
@@ -32,6 +32,7 @@ from .bundle_equations import (
     refine,
     squared_residuals,
 )
+from .errors import CaptureError
 from .head_pose_model import HeadMotion, Poses, jitter, nearest_rotations, rotation_matrices, rotation_vectors
 from .pose_smoothing import Smoothness, smooth_poses
 
@@ -84,7 +85,7 @@ def solve_head_motion(
     `eye_distance` apart. size: width and height of the image; the principal point is its centre. clips: [T], equal
     for frames of one clip. weights: [T,L] in 0..1, visibility. progress: called with 0..1.
 
-    Raises HMTalkerError where too few frames show a face, CancelledError when `cancelled` says so.
+    Raises CaptureError where too few frames show a face, CancelledError when `cancelled` says so.
     """
     started = time.perf_counter()
     settings = settings or BundleSettings()
@@ -101,7 +102,7 @@ def solve_head_motion(
     strength = np.where(visible, 1.0 if weights is None else np.clip(np.nan_to_num(weights), 0, 1), 0.0)
     usable = (strength > 0.05).sum(1) >= FEWEST_LANDMARKS
     if usable.sum() < 3:
-        raise HMTalkerError(
+        raise CaptureError(
             f"Only {int(usable.sum())} of {len(landmarks)} frames show a face, too few to find the head's pose; "
             "check that the face is in the picture and lit."
         )
@@ -140,7 +141,7 @@ def solve_head_motion(
     off = distances(observed, state) > DISTANT
     kept = np.flatnonzero(~off)
     if len(kept) < 3:
-        raise HMTalkerError("The landmarks do not fit one face; check that the video shows one person throughout.")
+        raise CaptureError("The landmarks do not fit one face; check that the video shows one person throughout.")
     step_done(0.5)
     joint = min(len(kept), max(SUBSET, int(LARGEST_WORK / (3 * len(reference) + 1) ** 2)))
     used = kept[np.unique(np.linspace(0, len(kept) - 1, joint).astype(int))]

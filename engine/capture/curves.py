@@ -7,11 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import HMTalkerError
-
-
-class CurvesError(HMTalkerError):
-    """A file of curves cannot be read, or does not fit the footage."""
+from .errors import CurvesError as CurvesError  # raised by every reader of curves
 
 
 @dataclass(frozen=True)

@@ -8,3 +8,7 @@ from ..errors import HMTalkerError
 
 class CaptureError(HMTalkerError):
     """A video cannot be turned into training data as it is."""
+
+
+class CurvesError(CaptureError):
+    """A file of curves cannot be read, or does not fit the footage."""

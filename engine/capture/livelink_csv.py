@@ -16,9 +16,8 @@ SOURCE_FPS = 60.0
 """Rate at which Live Link Face records unless told otherwise."""
 
 HEAD_SIGNS = (1.0, 1.0, -1.0)
-"""From HeadPitch, HeadYaw, HeadRoll to `HeadPose`'s pitch, yaw, roll. The app has no written convention; programs that
-pose heads from it agree on the order and, with the telephone held upright, on these signs; on its side, pitch and yaw
-are the other way round."""
+"""From HeadPitch, HeadYaw, HeadRoll to `HeadPose`'s pitch, yaw, roll. Not checked against a recording: the app has no
+written convention, and programs that pose heads from it disagree on pitch, and on a telephone held sideways."""
 
 FEWEST_SHAPES = 10
 MAX_SECONDS = 6 * 3600.0
