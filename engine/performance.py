@@ -189,16 +189,18 @@ def _speak(
 
 def _quieted(avatar: Avatar, units: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """[T,9]: what is left of the lower face where nobody speaks: only what is strongly heard, such as a breath."""
-    statistics = avatar.header.get("au_statistics", {})
-    ordinary = np.array([statistics.get(code, {}).get("p95", au.MAXIMUM) for code in au.LOWER], np.float32)
-    return rest + np.maximum(units - rest - STILL_SHARE * ordinary, 0)
+    return rest + np.maximum(units - rest - STILL_SHARE * _lower_statistic(avatar, "p95"), 0)
 
 
 def _ceiling(avatar: Avatar) -> np.ndarray:
     """[9]: the largest lower-face intensities; the face was never shown more, and cannot imagine it."""
+    return np.clip(HEADROOM * _lower_statistic(avatar, "max"), 0.0, au.MAXIMUM)
+
+
+def _lower_statistic(avatar: Avatar, name: str) -> np.ndarray:
+    """[9] "p95" or "max" of the lower face's Action Units in training; 5 where the avatar does not say."""
     statistics = avatar.header.get("au_statistics", {})
-    largest = [HEADROOM * statistics.get(code, {}).get("max", au.MAXIMUM) for code in au.LOWER]
-    return np.clip(np.array(largest, np.float32), 0.0, au.MAXIMUM)
+    return np.array([statistics.get(code, {}).get(name, au.MAXIMUM) for code in au.LOWER], np.float32)
 
 
 def _upper_face(

@@ -137,9 +137,11 @@ def _clean(relative: np.ndarray, pause_db: float, loud_db: float) -> np.ndarray:
 def _ease(speaking: np.ndarray) -> np.ndarray:
     """Smooth transitions, wholly outside the sound: opening before it, closing after it."""
     gate = speaking.astype(np.float64)
-    for start, stop in _runs(speaking):
-        before = start - _previous_stop(speaking, start)
-        after = _next_start(speaking, stop) - stop
+    runs = _runs(speaking)
+    stops_before = [0, *(stop for _, stop in runs)]
+    starts_after = [*(start for start, _ in runs[1:]), len(speaking)]
+    for (start, stop), stop_before, start_after in zip(runs, stops_before, starts_after, strict=False):
+        before, after = start - stop_before, start_after - stop
         early = min(LOOK_AHEAD * STEPS_PER_SECOND, _SHARE * before)
         late = min(RELEASE * STEPS_PER_SECOND, _SHARE * after)
         open_from, close_to = start - early, stop + late
@@ -160,16 +162,6 @@ def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
     """Start and stop of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
-def _previous_stop(mask: np.ndarray, start: int) -> int:
-    earlier = np.flatnonzero(mask[:start])
-    return int(earlier[-1]) + 1 if len(earlier) else 0
-
-
-def _next_start(mask: np.ndarray, stop: int) -> int:
-    later = np.flatnonzero(mask[stop:])
-    return stop + int(later[0]) if len(later) else len(mask)
 
 
 def _spread(mask: np.ndarray, steps: int) -> np.ndarray:

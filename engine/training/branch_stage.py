@@ -19,7 +19,8 @@ from .dataset import Performance, Pictures
 from .densify import GradientStatistics, densify_and_prune
 from .parameters import GaussianParameters
 from .presets import BranchSchedule
-from .scene import Scene, on_background, over, random_background
+from .scene import RenderedLayer, Scene, on_background, over, random_background
+from .speech_stage import hear_clip
 from .ssim import ssim
 from .targets import Crop, Target, mouth_crop, target_of
 
@@ -31,8 +32,6 @@ class Conditions:
     """Per frame: what the face is told. Implicit features are heard once; the audio path no longer learns here."""
 
     def __init__(self, model: MotionModel, performance: Performance, pictures: Pictures) -> None:
-        from .speech_stage import hear_clip
-
         self.model, self.pictures = model, pictures
         self.implicit: dict[int, np.ndarray] = {}
         for clip in np.unique(pictures.clip_index[pictures.clip_index >= 0]):
@@ -90,6 +89,9 @@ class BranchStage:
         self.order: dict[str, list[int]] = {"window": [], "whole": []}
         self.iteration = 0
         self.encoding: Tensor | None = None
+        if front is not None:
+            with torch.no_grad():
+                self.front_encoding = model.face_field.encode(front.means)
 
     def next_frame(self) -> tuple[int, Crop]:
         """A frame without replacement, reshuffled, and what of it to look at."""
@@ -106,9 +108,8 @@ class BranchStage:
             return frame, crop
         return frame, Crop(*(int(v) for v in self.pictures.windows[frame]))
 
-    def offsets(self, frame: int) -> Tensor:
-        """Offsets of the branch's Gaussians for one picture: [N,10] or [N,3]."""
-        lower, upper, mouth = self.conditions.of(frame)
+    def offsets(self, lower: Tensor, upper: Tensor, mouth: Tensor) -> Tensor:
+        """Offsets of the branch's Gaussians under conditions [32] each: [N,10] or [N,3]."""
         learning = self.iteration >= self.schedule.motion_from
         if self.encoding is None or self.encoding.shape[0] != self.parameters.count or self.iteration % 100 == 0:
             with torch.no_grad():
@@ -124,7 +125,8 @@ class BranchStage:
         frame, crop = self.next_frame()
         target = target_of(self.pictures, frame, crop)
         camera, head = crop.camera(self.camera), self.pictures.head[frame]
-        offsets = self.offsets(frame)
+        lower, upper, mouth = self.conditions.of(frame)
+        offsets = self.offsets(lower, upper, mouth)
         layer = self.scene.layer(self.branch, self.parameters, offsets, head, camera)
         background = random_background(self.rng)
         if self.branch == "face":
@@ -132,7 +134,11 @@ class BranchStage:
             truth = on_background(target.face, target.face_alpha, background)
             alpha_loss = (layer.alpha - target.face_alpha).abs().mean()
         else:
-            image, truth, alpha_loss = self._mouth(frame, layer, target, head, camera, background)
+            with torch.no_grad():
+                front_offsets = self.model.face_offsets(self.front_encoding, lower[None], upper[None])[0]
+                assert self.front is not None
+                front = self.scene.layer("face", self.front, front_offsets, head, camera)
+            image, truth, alpha_loss = self._mouth(front, layer, target, background)
         l1 = (image - truth).abs().mean()
         similarity = ssim(image, truth)
         loss = l1 + schedule.dssim * (1 - similarity) + schedule.alpha * alpha_loss
@@ -151,14 +157,14 @@ class BranchStage:
         self._densify()
         return {"l1": float(l1.detach()), "ssim": float(similarity.detach()), "alpha": float(alpha_loss.detach())}
 
-    def _mouth(self, frame, layer, target: Target, head, camera: Camera, background: Tensor):
-        """The mouth seen through the finished face; only where the mouth's inside is, or could be, visible."""
-        assert self.front is not None
-        with torch.no_grad():
-            lower, upper, _ = self.conditions.of(frame)
-            offsets = self.model.face_offsets(self.front.means, lower[None], upper[None])[0]
-            front = self.scene.layer("face", self.front, offsets, head, camera)
-            front.rgb, front.alpha = front.rgb.detach(), front.alpha.detach()
+    @staticmethod
+    def _mouth(
+        front: RenderedLayer, layer: RenderedLayer, target: Target, background: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The mouth seen through the finished face; only where the mouth's inside is, or could be, visible.
+
+        -> image and truth [h,w,3], and how much the mouth's alpha is off.
+        """
         rgb, alpha = over(front, layer.rgb, layer.alpha)
         image = on_background(rgb, alpha, background)
         truth = on_background(target.person, target.person_alpha, background)
@@ -170,10 +176,7 @@ class BranchStage:
     def _decay(self) -> None:
         """Rates fall to a tenth by the end, log-linearly."""
         factor = 0.1 ** (self.iteration / max(1, self.schedule.iterations))
-        for group in self.optimiser.param_groups:
-            group.setdefault("start", group["lr"])
-            group["lr"] = group["start"] * factor
-        for group in self.motion_optimiser.param_groups:
+        for group in (*self.optimiser.param_groups, *self.motion_optimiser.param_groups):
             group.setdefault("start", group["lr"])
             group["lr"] = group["start"] * factor
 
