@@ -23,8 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import conftest  # noqa: F401  (makes `hmtalker` importable from the working tree)
 
-from hmtalker.capture.chroma_key import key
-from hmtalker.capture.screen_model import ScreenModel
+from hmtalker.capture.matte.chroma_key import key
+from hmtalker.capture.matte.screen_model import ScreenModel
 
 SCREENS = {"blue": (45, 95, 215), "cyan": (45, 175, 225), "green": (60, 185, 75)}
 

@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 import conftest  # noqa: F401  (makes hmtalker importable from the working tree)
 
-from hmtalker.capture.bundle_adjustment import BundleSettings, solve_head_motion
-from hmtalker.capture.head_pose_model import HeadMotion, jitter, nearest_rotations, rotation_vectors
-from hmtalker.capture.pose_smoothing import Smoothness
+from hmtalker.capture.head.bundle_adjustment import BundleSettings, solve_head_motion
+from hmtalker.capture.head.head_pose_model import HeadMotion, jitter, nearest_rotations, rotation_vectors
+from hmtalker.capture.head.pose_smoothing import Smoothness
 from hmtalker.head_pose import HeadPose
 
 FACES = ROOT.parent / "shared" / "data" / "ict_facekit" / "ict_face_model_light.npz"

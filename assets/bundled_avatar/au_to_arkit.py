@@ -11,7 +11,7 @@ import numpy as np
 
 from hmtalker.action_units import BLINK_CLOSED, MAXIMUM
 from hmtalker.action_units import CODES as ACTION_UNITS
-from hmtalker.capture.arkit_action_units import ARKIT_NAMES
+from hmtalker.capture.curves.arkit_action_units import ARKIT_NAMES
 
 WEIGHT_LIMIT = 1.6
 """Highest weight given out. Above one a shape is exaggerated: some of the set are too weak for intensity 5."""

@@ -18,8 +18,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hmtalker.capture.blendshape_names import BLENDSHAPES as BLENDSHAPES  # the order of a face's scores
-from hmtalker.capture.blendshape_names import INPUT_LANDMARKS
+from hmtalker.capture.face.blendshape_names import BLENDSHAPES as BLENDSHAPES  # the order of a face's scores
+from hmtalker.capture.face.blendshape_names import INPUT_LANDMARKS
 
 LANDMARKS = 478
 MESH_LANDMARKS = 468

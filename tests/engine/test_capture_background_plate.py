@@ -8,9 +8,9 @@ import pytest
 
 cv2 = pytest.importorskip("cv2")
 
-from hmtalker.capture.background_plate import background_plate, evenly
 from hmtalker.capture.errors import CaptureError
-from hmtalker.capture.smooth_fill import extend
+from hmtalker.capture.matte.background_plate import background_plate, evenly
+from hmtalker.capture.matte.smooth_fill import extend
 
 
 def test_background_plate_of_a_room_leaves_the_passer_by_out() -> None:

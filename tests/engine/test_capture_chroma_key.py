@@ -10,10 +10,10 @@ import pytest
 
 cv2 = pytest.importorskip("cv2")
 
-from hmtalker.capture.background_plate import background_plate
-from hmtalker.capture.chroma_key import key
 from hmtalker.capture.errors import CaptureError
-from hmtalker.capture.screen_model import ScreenModel, examine_screen, screen_pixels, ycrcb
+from hmtalker.capture.matte.background_plate import background_plate
+from hmtalker.capture.matte.chroma_key import key
+from hmtalker.capture.matte.screen_model import ScreenModel, examine_screen, screen_pixels, ycrcb
 
 BLUE, CYAN, GREEN = (45, 95, 215), (45, 175, 225), (60, 185, 75)
 SKIN, HAIR, TEAL, GREY = (205, 150, 125), (60, 42, 32), (62, 105, 128), (110, 110, 112)

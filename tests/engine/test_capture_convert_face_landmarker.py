@@ -17,9 +17,9 @@ pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 flatbuffers = pytest.importorskip("flatbuffers")
 
-from hmtalker.capture import convert_face_landmarker as cf
-from hmtalker.capture.face_landmarks import FaceTracker
-from hmtalker.capture.face_networks import FILE_NAMES, load_networks
+from hmtalker.capture.face import convert_face_landmarker as cf
+from hmtalker.capture.face.face_landmarks import FaceTracker
+from hmtalker.capture.face.face_networks import FILE_NAMES, load_networks
 
 GRID = Path(__file__).resolve().parents[3] / "shared" / "data" / "grid_s1" / "clips"
 # fmt: off

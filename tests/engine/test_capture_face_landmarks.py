@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmtalker.capture import face_landmarks as fl
-from hmtalker.capture.blendshape_names import BLENDSHAPES, INPUT_LANDMARKS
 from hmtalker.capture.errors import CaptureError
-from hmtalker.capture.face_networks import FILE_NAMES, FaceNetworks, load_networks
+from hmtalker.capture.face import face_landmarks as fl
+from hmtalker.capture.face.blendshape_names import BLENDSHAPES, INPUT_LANDMARKS
+from hmtalker.capture.face.face_networks import FILE_NAMES, FaceNetworks, load_networks
 from hmtalker.errors import HMTalkerError
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

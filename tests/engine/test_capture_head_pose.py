@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from hmtalker.capture.bundle_adjustment import BundleSettings, solve_head_motion
-from hmtalker.capture.head_pose_model import (
+from hmtalker.capture.head.bundle_adjustment import BundleSettings, solve_head_motion
+from hmtalker.capture.head.head_pose_model import (
     HeadMotion,
     Poses,
     differentiate,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hmtalker import action_units as au
-from hmtalker.capture.arkit_action_units import (
+from hmtalker.capture.curves.arkit_action_units import (
     ARKIT_NAMES,
     TABLE,
     action_units_to_arkit,
@@ -19,8 +19,8 @@ from hmtalker.capture.arkit_action_units import (
     arkit_to_action_units,
     to_action_unit_curves,
 )
-from hmtalker.capture.curves import CurvesError, resample
-from hmtalker.capture.livelink_csv import read_livelink
+from hmtalker.capture.curves.curves import CurvesError, resample
+from hmtalker.capture.curves.livelink_csv import read_livelink
 
 JAW = ARKIT_NAMES.index("jawOpen")
 APP_NAMES = [

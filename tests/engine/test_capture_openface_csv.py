@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hmtalker import action_units as au
-from hmtalker.capture.curves import CurvesError, fill_gaps
-from hmtalker.capture.openface_csv import head_rotation, read_openface
+from hmtalker.capture.curves.curves import CurvesError, fill_gaps
+from hmtalker.capture.curves.openface_csv import head_rotation, read_openface
 from hmtalker.head_pose import HeadPose
 
 Row = dict[str, object]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import HMTalkerError
+from ...errors import HMTalkerError
 
 FILE_NAMES = ("face_detector.onnx", "face_landmarks_detector.onnx", "face_blendshapes.onnx")
 
@@ -26,15 +26,15 @@ class FaceNetworks:
 
 def find_networks() -> Path:
     """The folder of the converted networks of this installation. Raises :class:`HMTalkerError` if there is none."""
-    from ..pretrained import cache_folder
+    from ...pretrained import cache_folder
 
-    assets = Path(__file__).resolve().parents[2] / "assets"
+    assets = Path(__file__).resolve().parents[3] / "assets"
     for folder in (assets / "fetched", assets, cache_folder()):
         if all((folder / name).is_file() for name in FILE_NAMES):
             return folder
     raise HMTalkerError(
         "The networks that find a face are missing; install the HM-Talker extension again, or run "
-        f"'python -m hmtalker.capture.convert_face_landmarker --out {cache_folder()}'."
+        f"'python -m hmtalker.capture.face.convert_face_landmarker --out {cache_folder()}'."
     )
 
 
@@ -56,7 +56,7 @@ def load_networks(folder: str | Path, *, threads: int = 1) -> FaceNetworks:
         except OSError as error:
             raise HMTalkerError(
                 f"The face network '{path}' cannot be read ({error.strerror}); install HM-Talker again, or run "
-                f"'python -m hmtalker.capture.convert_face_landmarker --out {folder}'."
+                f"'python -m hmtalker.capture.face.convert_face_landmarker --out {folder}'."
             ) from error
         try:
             session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

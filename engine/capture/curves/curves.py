@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import CurvesError as CurvesError  # raised by every reader of curves
+from ..errors import CurvesError as CurvesError  # raised by every reader of curves
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..errors import CaptureError
 from .despill import foreground_colours
-from .errors import CaptureError
 from .screen_model import ScreenModel, colour_distance, ycrcb
 from .smooth_fill import extend
 

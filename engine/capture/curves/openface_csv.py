@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..action_units import CODES, MAXIMUM
+from ...action_units import CODES, MAXIMUM
 from .csv_numbers import Numbers, read_numbers
 from .curves import Curves, CurvesError, fill_gaps
 

@@ -11,7 +11,7 @@ to a folder:
 (ONNX opset 17, computes in float32; weights rest as float16 behind ``Cast`` nodes.) The same input always gives the
 same bytes.
 
-    python -m hmtalker.capture.convert_face_landmarker --out assets/fetched
+    python -m hmtalker.capture.face.convert_face_landmarker --out assets/fetched
 
 Takes a few seconds, and the package ``onnx``.
 """
@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic_file import write_atomically
-from ..errors import HMTalkerError
-from ..pretrained import fetch
+from ...atomic_file import write_atomically
+from ...errors import HMTalkerError
+from ...pretrained import fetch
 from .tflite_file import Graph, Operator, Table, read_graph
 
 OPSET = 17
@@ -279,7 +279,7 @@ def convert(task: str | Path, folder: str | Path, progress: Callable[[str], None
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="hmtalker.capture.convert_face_landmarker", description=str(__doc__).split("\n")[0]
+        prog="hmtalker.capture.face.convert_face_landmarker", description=str(__doc__).split("\n")[0]
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder for the ONNX files")
     parser.add_argument("--task", type=Path, help="a face_landmarker.task (default: fetch it)")

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import CaptureError
 from .blendshape_names import INPUT_LANDMARKS
-from .errors import CaptureError
 from .face_networks import FaceNetworks
 
 LANDMARKS = 478

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..camera import Camera
+from ...camera import Camera
 
 CAMERA_AXES = np.diag([1.0, -1.0, -1.0])
 """From canonical axes to OpenCV's (x right, y down, z forward)."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..errors import CaptureError
 from .background_plate import background_plate, evenly
-from .errors import CaptureError
 from .smooth_fill import extend
 
 HUES = {"green": (75.0, 165.0), "blue": (165.0, 262.0)}

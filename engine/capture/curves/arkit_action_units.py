@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..action_units import BLINK_CLOSED, CODES, COUNT, MAXIMUM, clip
+from ...action_units import BLINK_CLOSED, CODES, COUNT, MAXIMUM, clip
 from .curves import Curves
 
 _BOTH_SIDES = """

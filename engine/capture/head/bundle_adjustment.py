@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import CancelledError
+from ...errors import CancelledError
+from ..errors import CaptureError
 from .bundle_equations import (
     Observations,
     Prior,
@@ -32,7 +33,6 @@ from .bundle_equations import (
     refine,
     squared_residuals,
 )
-from .errors import CaptureError
 from .head_pose_model import HeadMotion, Poses, jitter, nearest_rotations, rotation_matrices, rotation_vectors
 from .pose_smoothing import Smoothness, smooth_poses
 

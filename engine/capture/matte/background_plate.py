@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import CaptureError
+from ..errors import CaptureError
 from .smooth_fill import extend
 
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faces in single frames: boxes, 478 landmarks, 52 blendshape scores."""
