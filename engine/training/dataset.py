@@ -95,7 +95,7 @@ def load_performance(folder: Path) -> Performance:
             clip_index=clip_index,
             frame_in_clip=data["frame_in_clip"].astype(np.int64),
             train_clip=train_clip,
-            speech=[np.load(folder / "speech" / f"{Path(name).stem}.npy") for name in names],
+            speech=[np.load(folder / "speech" / f"{name}.npy") for name in names],
             rounding=np.stack([data["pucker"], data["funnel"]], 1).astype(np.float32),
             measurements=data["targets7"].astype(np.float32)
             if "targets7" in data
