@@ -36,6 +36,9 @@ CACHE = Path(os.environ.get("HMTALKER_CACHE") or ROOT / ".cache")
 PACKAGED = ("__init__.py", "LICENSE", "README.md", "engine", "hmtalker_blender", "operators", "ui", "assets")
 LEFT_OUT = ("__pycache__", "*.pyc", "*.nbi", "*.nbc", "bundled_avatar", ".*")
 SPEECH_ENCODER = ROOT / "assets/fetched/whisper_tiny_en_l123.onnx"
+FACE_NETWORKS = ("face_detector.onnx", "face_landmarks_detector.onnx", "face_blendshapes.onnx")
+PERSON_NETWORK = "selfie_segmentation.onnx"
+NETWORKS = (SPEECH_ENCODER.name, *FACE_NETWORKS, PERSON_NETWORK)
 
 
 class BuildError(Exception):
@@ -66,22 +69,34 @@ def build(
 
 
 def fetch_models() -> None:
-    """The speech sample and the speech encoder into ``assets/fetched``, by hash; kept when they are already there."""
+    """The speech sample and all networks into ``assets/fetched``, by hash; kept when they are already there."""
     _engine_as_package()
     from hmtalker import pretrained
     from hmtalker.errors import HMTalkerError
 
+    folder, models = SPEECH_ENCODER.parent, CACHE / "models"
     try:
-        sample = pretrained.fetch("speech-sample", SPEECH_ENCODER.parent)
-        if not SPEECH_ENCODER.exists():
-            for package in ("onnx", "scipy", "soundfile"):
-                if importlib.util.find_spec(package) is None:
-                    raise BuildError(f"Converting the speech encoder needs {package}: run pip install .[build] first.")
+        sample = pretrained.fetch("speech-sample", folder)
+        missing = [name for name in NETWORKS if not (folder / name).exists()]
+        if not missing:
+            return
+        for package in ("onnx", "scipy", "soundfile"):
+            if importlib.util.find_spec(package) is None:
+                raise BuildError(f"Converting the networks needs {package}: run pip install .[build] first.")
+        print(f"fetching and converting {len(missing)} networks (a minute)", flush=True)
+        if SPEECH_ENCODER.name in missing:
             from hmtalker.speech import audio_file, convert_whisper
 
-            print("fetching and converting the speech encoder (a minute)", flush=True)
-            model = pretrained.fetch("whisper-tiny.en", CACHE / "models")
+            model = pretrained.fetch("whisper-tiny.en", models)
             convert_whisper.convert(model, SPEECH_ENCODER, audio_file.load_audio(sample))
+        if not set(FACE_NETWORKS).isdisjoint(missing):
+            from hmtalker.capture.face import convert_face_landmarker
+
+            convert_face_landmarker.convert(pretrained.fetch("face-landmarker", models), folder)
+        if PERSON_NETWORK in missing:
+            from hmtalker.capture.matte import convert_selfie
+
+            convert_selfie.convert(pretrained.fetch("selfie-segmentation", models), folder)
     except HMTalkerError as error:
         raise BuildError(str(error)) from error
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: ``hmtalker animate``, ``render``, ``frame``, ``info``, ``fetch``.
+"""The command line: ``hmtalker animate``, ``render``, ``frame``, ``info``, ``capture``, ``fetch``.
 
 Anything that a person can mend ends with one sentence on stderr and exit code 2.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import __version__, action_units
+from .capture.command import add_capture_command
 from .errors import HMTalkerError
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("avatar", type=Path, metavar="AVATAR")
     command.add_argument("--json", action="store_true", help="the whole header as JSON")
     command.set_defaults(run=_info)
+
+    add_capture_command(commands)
 
     command = commands.add_parser("fetch", help="download a pretrained part once, checked by its hash")
     command.add_argument("part", metavar="PART")

@@ -88,8 +88,5 @@ def face_window(box: np.ndarray, size: int) -> np.ndarray:
 
 def _within(start: float, low: float, high: float, side: int, available: int) -> int:
     """`start`, moved so that low..high lie in start..start+side as far as that goes, and inside the picture."""
-    if high - low > side:
-        start = (low + high - side) / 2
-    else:
-        start = min(max(start, high - side), low)
+    start = (low + high - side) / 2 if high - low > side else min(max(start, high - side), low)
     return int(np.clip(round(start), 0, available - side))

@@ -38,8 +38,10 @@ class CaptureOptions:
 
     @property
     def processes(self) -> int:
-        return self.threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()) or (
-            os.cpu_count() or 1
+        return (
+            self.threads
+            or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
+            or (os.cpu_count() or 1)
         )
 
 

@@ -34,13 +34,14 @@ def speech_file(folder: Path, clip: Clip) -> Path:
 
 
 def extract_sound(journal: Journal, sources: Sequence[Source], advance: Callable[..., None]) -> None:
-    """Write the sound of every source; advances by one a source."""
+    """Write the sound of every source; advances by seconds."""
     for source in sources:
         path, inputs = sound_file(journal.folder, source), digest(VERSION, source.digest)
         if not journal.is_done(f"sound/{source.name}", inputs, path):
-            write_sound(source.info, path)
+            write_sound(source.info, path, advance)
             journal.mark(f"sound/{source.name}", inputs)
-        advance(1, source.name)
+        else:
+            advance(source.info.seconds, source.name)
 
 
 def encode_speech(

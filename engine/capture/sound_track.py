@@ -25,10 +25,11 @@ LARGEST_SLIP = 0.04
 """Seconds by which time stamps may stray from the samples counted before a gap is taken for real."""
 
 
-def write_sound(info: VideoInfo, path: Path, cancelled: Callable[[], bool] | None = None) -> float:
+def write_sound(info: VideoInfo, path: Path, heard: Callable[[float], None] | None = None) -> float:
     """Decode the sound of `info` into the 16-bit file `path`, whole or not at all; returns its length in seconds.
 
-    Raises :class:`CaptureError` for a video without sound or with a damaged track; OSError where the disk is full.
+    heard: told the seconds of each block; what it raises, to cancel, ends the work. Raises :class:`CaptureError` for
+    a video without sound or with a damaged track; OSError where the disk is full.
     """
     if not info.sound_rate:
         raise CaptureError(
@@ -46,12 +47,12 @@ def write_sound(info: VideoInfo, path: Path, cancelled: Callable[[], bool] | Non
                 out.setsampwidth(2)
                 out.setframerate(SAMPLE_RATE)
                 for block in _samples(info):
-                    if cancelled is not None and cancelled():
-                        break
                     out.writeframes((np.clip(block, -1, 1) * 32767).round().astype("<i2").tobytes())
                     count += len(block)
+                    if heard is not None:
+                        heard(len(block) / SAMPLE_RATE)
             raw.flush()
-        if cancelled is None or not cancelled():
+        if count:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

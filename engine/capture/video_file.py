@@ -101,28 +101,24 @@ def read_frames(info: VideoInfo, begin: int = 0, end: int | None = None) -> Iter
 
     Frames are decoded one at a time. Raises :class:`CaptureError` where the file cannot be opened any more.
     """
-    with _open(info.path) as container:
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        number = begin
-        held: Any = None
-        for frame in _decode_from(container, stream, info.start + begin / FPS):
-            moment = _time(frame, stream)
-            # every grid frame before this picture's time shows the picture before it
-            while held is not None and (number + 0.5) / FPS + info.start < moment - 1e-6:
-                if end is not None and number >= end:
-                    return
-                yield number, _picture(held, info)
-                number += 1
-            held = frame
+    number = begin
+    held: Any = None
+    for frame, moment in _decode_from(info, info.start + begin / FPS):
+        # every grid frame before this picture's time shows the picture before it
+        while held is not None and (number + 0.5) / FPS + info.start < moment - 1e-6:
             if end is not None and number >= end:
                 return
-        if held is None:
-            return
-        last = _time(held, stream) + 1 / max(info.rate, 1.0)
-        while (end is None or number < end) and (number + 0.5) / FPS + info.start < last + 1e-6:
             yield number, _picture(held, info)
             number += 1
+        held, shown = frame, moment
+        if end is not None and number >= end:
+            return
+    if held is None:
+        return
+    last = shown + 1 / max(info.rate, 1.0)
+    while (end is None or number < end) and (number + 0.5) / FPS + info.start < last + 1e-6:
+        yield number, _picture(held, info)
+        number += 1
 
 
 def _open(path: Path) -> Any:
@@ -150,23 +146,29 @@ def _decode(container: Any, stream: Any) -> Iterator[Any]:
             yield frame
 
 
-def _decode_from(container: Any, stream: Any, moment: float) -> Iterator[Any]:
-    """Decoded frames from at least one before `moment` (seconds on the file's clock) on."""
+def _decode_from(info: VideoInfo, moment: float) -> Iterator[tuple[Any, float]]:
+    """Decoded frames with their times, from at least one before `moment` (seconds on the file's clock) on."""
     target = moment - LEAD_IN
-    if target > 0:
-        try:
-            container.seek(int(target / float(stream.time_base)), stream=stream, backward=True)
-        except Exception:  # a file without an index: read it from where it stands
-            target = 0.0
-    frames = _decode(container, stream)
-    first = next(frames, None)
-    if first is None or (target > 0 and _time(first, stream) > moment - LEAD_IN / 2):
-        # The index led past the place: read from the beginning.
-        container.seek(0)
-        frames = _decode(container, stream)
-    else:
-        yield first
-    yield from frames
+    for seeking in (True, False):
+        if seeking and target <= info.start:
+            continue
+        with _open(info.path) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            if seeking:
+                try:
+                    container.seek(int(target / float(stream.time_base)), stream=stream, backward=True)
+                except Exception:  # a file without an index: read it from its beginning
+                    continue
+            started = False
+            for frame in _decode(container, stream):
+                shown = _time(frame, stream)
+                if seeking and not started and shown > moment - LEAD_IN / 2:
+                    break  # the index led past the place: read from the beginning
+                started = True
+                yield frame, shown
+            if started:
+                return
 
 
 def _time(frame: Any, stream: Any) -> float:
@@ -174,17 +176,21 @@ def _time(frame: Any, stream: Any) -> float:
 
 
 def _first_pictures(container: Any, stream: Any, path: Path) -> tuple[list[float], Any]:
-    """Times in seconds of the first pictures, and the first of them."""
-    times: list[float] = []
-    first = None
-    for frame in _decode(container, stream):
-        first = first or frame
-        times.append(_time(frame, stream))
-        if len(times) >= PROBED_PACKETS:
+    """Times in seconds of the first pictures, rising, and the first of them."""
+    stamps = []
+    for packet in container.demux(stream):
+        if packet.pts is not None:
+            stamps.append(float(packet.pts * stream.time_base))
+        if len(stamps) >= PROBED_PACKETS or not packet.size:
             break
+    # Opened anew: not every format can be led back to its very beginning.
+    with _open(path) as again:
+        first = next(_decode(again, again.streams.video[0]), None)
     if first is None:
         raise CaptureError(f"No picture of '{path.name}' can be decoded; the file is damaged, copy it again.")
-    return times, first
+    start = _time(first, stream)
+    # Packets lie in coding order; the last ones may miss neighbours that come later in the file.
+    return [start, *(time for time in sorted(stamps)[: max(2, len(stamps) - 8)] if time > start)], first
 
 
 def _length(container: Any, stream: Any, start: float) -> float:
