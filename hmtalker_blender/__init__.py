@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import avatar_object, preferences, properties, takes
+from . import avatar_object, capture_report, engine_environment, preferences, properties, takes
 
 CLASSES = (*preferences.CLASSES, *properties.CLASSES)
 
@@ -12,6 +12,8 @@ detach_properties = properties.detach
 
 
 def forget_loaded_data() -> None:
-    """Drop avatars and takes kept in memory; they are read again when needed."""
+    """Drop avatars, takes and reports kept in memory; they are read again when needed."""
     avatar_object.forget_loaded()
+    capture_report.forget()
+    engine_environment.forget()
     takes.forget_decoded()

@@ -22,19 +22,29 @@ running: list[Job] = []
 
 
 def busy_reason() -> str:
-    """Say what is under way, so that nothing else can begin, or return an empty string."""
-    return f"{running[0].title} is under way" if running else ""
+    """Say what is under way, so that nothing else can begin, or return an empty string. Jobs apart do not count."""
+    return next((f"{job.title} is under way" for job in running if not job.apart), "")
 
 
 class Job:
     """One piece of long work."""
 
-    def __init__(self, title: str, work: Callable[[Job], Any], steps: Iterator[float] | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        work: Callable[[Job], Any],
+        steps: Iterator[float] | None = None,
+        *,
+        apart: bool = False,
+    ) -> None:
         """title: shown beside the progress bar. work: runs on a worker thread with the job, its result is kept.
 
         steps: optional main-thread work before it, yielding its own progress in 0..1 at every point where it may pause.
+        apart: the work is done in a process of its own and may take hours, so other jobs may run beside it; it says
+        itself, in its text, how much time is left.
         """
         self.title = title
+        self.apart = apart
         self.text = "Starting"
         self.fraction = 0.0
         self.result: Any = None
@@ -108,7 +118,7 @@ class Job:
     @property
     def time_left(self) -> float | None:
         """Seconds until the end at the present pace, or None while that cannot be said."""
-        if self._first is None:
+        if self._first is None or self.apart:
             return None
         moment, fraction = self._first
         spent, gained = time.monotonic() - moment, self.fraction - fraction
@@ -118,7 +128,7 @@ class Job:
     def status(self) -> str:
         """One line for the status bar and the panel."""
         left = self.time_left
-        return self.text if left is None else f"{self.text}, {_duration(left)} left"
+        return self.text if left is None else f"{self.text}, {duration(left)} left"
 
     # Inside
 
@@ -161,7 +171,10 @@ def cancel_all() -> None:
         job.close()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time for people."""
+    if seconds >= 3600:
+        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"

@@ -187,6 +187,58 @@ def _is_avatar(_scene: bpy.types.PropertyGroup, candidate: bpy.types.Object) -> 
     return candidate.hmtalker.is_avatar
 
 
+class HMT_PG_video(bpy.types.PropertyGroup):
+    """One video to capture from; its name is what the list shows."""
+
+    path: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Video",
+        description="Video of the person, with sound",
+        subtype="FILE_PATH",
+        options=BLEND_RELATIVE,
+    )
+
+
+class HMT_PG_capture(bpy.types.PropertyGroup):
+    """``Scene.hmtalker.capture``: which videos become which dataset, and how."""
+
+    videos: bpy.props.CollectionProperty(name="Videos", type=HMT_PG_video)  # type: ignore[valid-type]
+    active_video: bpy.props.IntProperty(name="Active Video", options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    dataset: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Dataset",
+        description="Folder for the training set; an empty one, or the one of an earlier capture to go on with",
+        subtype="DIR_PATH",
+        options=BLEND_RELATIVE,
+        default="//hmtalker_dataset/",
+    )
+    matte: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Background",
+        description="How the person is cut out of the background",
+        items=(
+            (
+                "AUTO",
+                "Automatic",
+                "Chroma key where there is a green or blue screen, and by the person's shape otherwise",
+            ),
+            ("SCREEN", "Screen", "Chroma key: the person is filmed before a green or blue screen"),
+            ("PERSON", "Any Background", "By the person's shape"),
+            ("NONE", "Keep", "The background stays in the picture and is trained too"),
+        ),
+        default="AUTO",
+    )
+    size: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Frame Size",
+        description="Largest side of the square training frames; smaller footage is not enlarged",
+        subtype="PIXEL",
+        default=512,
+        min=128,
+        max=1024,
+        step=64,
+    )
+    last_error: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Last Problem", description="What went wrong last time, and what to do about it", options={"SKIP_SAVE"}
+    )
+
+
 class HMT_PG_scene(bpy.types.PropertyGroup):
     """``Scene.hmtalker``: who speaks in this scene's Sequencer, and where rendered frames go."""
 
@@ -212,6 +264,7 @@ class HMT_PG_scene(bpy.types.PropertyGroup):
         max=400,
         soft_max=200,
     )
+    capture: bpy.props.PointerProperty(name="Capture", type=HMT_PG_capture)  # type: ignore[valid-type]
     last_error: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Last Problem", description="What went wrong last time, and what to do about it", options={"SKIP_SAVE"}
     )
@@ -229,4 +282,4 @@ def detach() -> None:
     del bpy.types.Object.hmtalker
 
 
-CLASSES = (HMT_PG_take, HMT_PG_performance, HMT_PG_avatar, HMT_PG_scene)
+CLASSES = (HMT_PG_take, HMT_PG_performance, HMT_PG_avatar, HMT_PG_video, HMT_PG_capture, HMT_PG_scene)

@@ -4,16 +4,32 @@
 from __future__ import annotations
 
 from ..hmtalker_blender import jobs
-from . import add_avatar, add_sample_speech, animate_strip, cancel_job, clear_take, render_to_sequencer, speak_file
+from . import (
+    add_avatar,
+    add_sample_speech,
+    animate_strip,
+    cancel_job,
+    capture,
+    choose_videos,
+    clear_take,
+    open_report,
+    render_to_sequencer,
+    speak_file,
+    training_environment,
+)
 
 CLASSES = (
     *add_avatar.CLASSES,
     *add_sample_speech.CLASSES,
     *animate_strip.CLASSES,
     *cancel_job.CLASSES,
+    *capture.CLASSES,
+    *choose_videos.CLASSES,
     *clear_take.CLASSES,
+    *open_report.CLASSES,
     *render_to_sequencer.CLASSES,
     *speak_file.CLASSES,
+    *training_environment.CLASSES,
 )
 
 stop_running_jobs = jobs.cancel_all

@@ -16,6 +16,10 @@ class HMT_OT_cancel_job(bpy.types.Operator):
     bl_label = "Cancel"
     bl_options = {"INTERNAL"}
 
+    title: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Job", description="Title of the job to stop; empty for all", options={"SKIP_SAVE"}
+    )
+
     @classmethod
     def disabled_reason(cls, _context: bpy.types.Context) -> str:
         """Say why this cannot be done now, or return an empty string."""
@@ -27,7 +31,8 @@ class HMT_OT_cancel_job(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         for job in jobs.running:
-            job.cancel()
+            if self.title in ("", job.title):
+                job.cancel()
         return {"FINISHED"}
 
 

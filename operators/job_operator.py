@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An operator around a job: modal with progress and Esc in the interface, blocking in scripts and in the background."""
+"""An operator around a job: modal with progress and Esc in the interface, blocking in scripts and in the background.
+
+A job apart is not stopped by Esc: the artist works on beside it, for hours, and presses Esc for other ends.
+"""
 
 from __future__ import annotations
 
@@ -58,17 +61,18 @@ class JobOperator:
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS":
+        if event.type == "ESC" and event.value == "PRESS" and not self._job.apart:
             self._job.cancel()
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         over = self._job.tick()
-        if context.workspace is not None:
+        if context.workspace is not None and not (self._job.apart and jobs.busy_reason()):
+            hint = "" if self._job.apart else "  (Esc to cancel)"
             context.workspace.status_text_set(
-                None if over else f"{self._job.title}: {self._job.fraction:.0%}, {self._job.status}  (Esc to cancel)"
+                None if over else f"{self._job.title}: {self._job.fraction:.0%}, {self._job.status}{hint}"
             )
-        _redraw(context)
+        _redraw(context, whole=over)
         if not over:
             return {"PASS_THROUGH"}
         self._remove_timer(context)
@@ -102,8 +106,10 @@ class JobOperator:
             self._timer = None
 
 
-def _redraw(context: bpy.types.Context) -> None:
+def _redraw(context: bpy.types.Context, whole: bool) -> None:
+    """Draw the panels again, and at the end everything; a viewport that is drawn ten times a second costs the job."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in SHOWN_IN:
-                area.tag_redraw()
+                for place in [area] if whole else [region for region in area.regions if region.type == "UI"]:
+                    place.tag_redraw()

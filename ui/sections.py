@@ -13,6 +13,8 @@ from ..operators.cancel_job import HMT_OT_cancel_job
 CATEGORY = "HM-Talker"
 CHARACTERS_PER_UNIT = 0.13
 """How many characters of the interface font fit into one pixel of region width, at scale 1."""
+BOX_CHARACTERS = 4
+"""How many fewer fit between the edges of a box."""
 
 
 def draw_button(
@@ -29,7 +31,7 @@ def draw_button(
     row.enabled = not reason
     row.operator(operator.bl_idname, icon=icon, text=text or operator.bl_label)
     told = set() if told is None else told
-    if reason and reason not in told and not jobs.running:
+    if reason and reason not in told and not jobs.busy_reason():
         told.add(reason)
         draw_sentence(layout, context, reason, "INFO")
 
@@ -40,7 +42,7 @@ def draw_job(layout: bpy.types.UILayout) -> None:
         layout.label(text=job.title)
         row = layout.row(align=True)
         row.progress(factor=job.fraction, text=job.status)
-        row.operator(HMT_OT_cancel_job.bl_idname, text="", icon="CANCEL")
+        row.operator(HMT_OT_cancel_job.bl_idname, text="", icon="CANCEL").title = job.title
 
 
 def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, owner: bpy.types.ID | None) -> None:
@@ -55,5 +57,6 @@ def draw_sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: 
     scale = context.preferences.system.ui_scale or 1.0
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for number, line in enumerate(textwrap.wrap(text, max(20, int(width / scale * CHARACTERS_PER_UNIT)))):
+    fitting = int(width / scale * CHARACTERS_PER_UNIT) - BOX_CHARACTERS
+    for number, line in enumerate(textwrap.wrap(text, max(20, fitting))):
         column.label(text=line, icon=icon if number == 0 else "BLANK1")

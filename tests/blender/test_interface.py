@@ -41,6 +41,10 @@ class Recorder:
     def progress(self, factor: float = 0.0, text: str = "") -> None:
         self.drawn.append(("progress", text, self.enabled))
 
+    def template_list(self, _kind: str, _name: str, data: Any, name: str, active: Any, chosen: str, **_: Any) -> None:
+        self.drawn += [("list", entry.name, self.enabled) for entry in getattr(data, name)]
+        getattr(active, chosen)
+
     def separator(self) -> None:
         pass
 
