@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..atomic_file import write_atomically
 from .array_file import array_bytes
+from .body_motion import BodyReference
 from .errors import CaptureError
 from .framing import Framing, choose_framing, face_boxes
 from .journal import Journal, digest
@@ -46,6 +48,7 @@ class PictureJob:
     piece_begin: int
     framing: Framing
     maker: MaskMaker
+    body: BodyReference | None
     folder: Path
 
 
@@ -79,6 +82,7 @@ def prepare_masks(
 def write_pictures(
     journal: Journal,
     footage: Footage,
+    poses: np.ndarray,
     usable: np.ndarray,
     framing: Framing,
     maker: MaskMaker,
@@ -86,7 +90,7 @@ def write_pictures(
     advance: Callable[..., None],
     cancelled: Callable[[], bool],
 ) -> None:
-    """Write frames/, masks/ and landmarks/; advances by frames."""
+    """Write frames/, masks/, body/ and landmarks/; advances by frames. poses: [T,6] of the head, usable: bool [T]."""
     settings = (VERSION, vars(framing), options.matte, str(options.parsing or ""), footage.sources[0].digest)
     jobs, tasks, keys, start = [], [], [], 0
     for clip in footage.clips:
@@ -99,15 +103,19 @@ def write_pictures(
         else:
             piece = footage.pieces[clip.piece]
             file = footage.files[clip.piece]
-            jobs.append(PictureJob(source.info, clip, start, part, file, piece.begin, framing, maker, journal.folder))
+            jobs.append(
+                PictureJob(source.info, clip, start, part, file, piece.begin, framing, maker, None, journal.folder)
+            )
             tasks.append(task)
             keys.append(key)
         start += clip.frames
     _check_space(journal.folder, sum(int(job.usable.sum()) for job in jobs), framing.size)
-    for name in ("frames", "masks", "landmarks"):
+    for name in ("frames", "masks", "body", "landmarks"):
         (journal.folder / name).mkdir(exist_ok=True)
     if maker.background_plate is not None:
         _write_png(journal.folder / "background.png", maker.background_plate[..., ::-1])
+    body = _body_reference(footage, poses, usable, framing, maker) if jobs else None
+    jobs = [replace(job, body=body) for job in jobs]
     for index, _ in each(write_clip, jobs, options.processes, advance, cancelled):
         journal.mark(tasks[index], keys[index])
 
@@ -117,12 +125,16 @@ def write_clip(job: PictureJob, beat: Beat) -> int:
     begin = job.clip.begin - job.piece_begin
     landmarks = job.framing.points(Tracking.load(job.tracking).landmarks[begin : begin + job.clip.frames])
     written = 0
+    shifts = np.full((job.clip.frames, 2), np.nan, np.float32)
     for number, image in read_frames(job.info, job.clip.begin, job.clip.end):
         beat()
         index = number - job.clip.begin
         if not job.usable[index]:
             continue
-        parts = job.maker(job.framing.cut(image), landmarks[index])
+        frame = job.framing.cut(image)
+        parts = job.maker(frame, landmarks[index])
+        if job.body is not None:
+            shifts[index] = job.body.shift(frame, shifts[index - 1] if index and job.usable[index - 1] else None)
         alpha = _bytes(parts.alpha)
         colours = np.where(alpha[..., None] > 0, parts.foreground, 0)
         name = f"{job.first + index:06d}.png"
@@ -130,8 +142,7 @@ def write_clip(job: PictureJob, beat: Beat) -> int:
         masks = [_bytes(mask) for mask in (parts.face, parts.hair, parts.mouth, parts.body)]
         _write_png(job.folder / "masks" / name, np.dstack(masks))
         written += 1
-    from ..atomic_file import write_atomically
-
+    write_atomically(body_file(job.folder, job.clip), array_bytes(shifts))
     write_atomically(landmark_file(job.folder, job.clip), array_bytes(landmarks))
     return written
 
@@ -139,6 +150,29 @@ def write_clip(job: PictureJob, beat: Beat) -> int:
 def landmark_file(folder: Path, clip: Clip) -> Path:
     """float32 [n,478,3] pixels of the frames."""
     return folder / "landmarks" / f"{clip.name}.npy"
+
+
+def body_file(folder: Path, clip: Clip) -> Path:
+    """float32 [n,2] pixels that neck and clothes have shifted to the right and down since the reference frame."""
+    return folder / "body" / f"{clip.name}.npy"
+
+
+def _body_reference(
+    footage: Footage, poses: np.ndarray, usable: np.ndarray, framing: Framing, maker: MaskMaker
+) -> BodyReference | None:
+    """From the frame whose head is nearest to its mean pose."""
+    rows = np.flatnonzero(usable)
+    away = np.abs(np.degrees(poses[rows, :3])).sum(1) + 200 * np.abs(
+        poses[rows, 3:] - np.median(poses[rows, 3:], 0)
+    ).sum(1)
+    row = int(rows[np.argmin(away)])
+    start = 0
+    for clip, seen in footage.tracking():
+        if row < start + clip.frames:
+            frame = _frame(footage.sources[clip.source].info, clip.begin + row - start, framing)
+            return BodyReference.of(frame, maker(frame, framing.points(seen.landmarks[row - start])).body)
+        start += clip.frames
+    return None
 
 
 def sample_frame(footage: Footage, framing: Framing | None, row: int) -> np.ndarray:

@@ -83,7 +83,7 @@ def _capture(options: CaptureOptions, unit_set: ActionUnitSet, clock: Clock) -> 
     with clock.stage("Background") as advance:
         maker = prepare_masks(footage, usable, framing, options, advance)
     with clock.stage("Frames", footage.frames) as advance:
-        write_pictures(journal, footage, usable, framing, maker, options, advance, clock.cancelled)
+        write_pictures(journal, footage, head.poses, usable, framing, maker, options, advance, clock.cancelled)
     with clock.stage("Speech", footage.frames) as advance:
         encode_speech(journal, sources, footage.clips, options.processes, advance)
     with clock.stage("Action Units", footage.frames) as advance:

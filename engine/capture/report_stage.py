@@ -43,7 +43,7 @@ def make_report(
         voice = voice_facts(sound, encoded, clip.frames)
         levels.append(voice.level)
         openings.append(voice.opening)
-        jitter = tuple(float(value) for value in head.clip_jitter[number])
+        jitter = (float(head.clip_jitter[number, 0]), float(head.clip_jitter[number, 1]))
         clips.append(
             ClipFacts(clip.name, clip.source, clip.begin, clip.frames, voice.sound, voice.phones, jitter, clip.shot)
         )

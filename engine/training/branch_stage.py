@@ -15,6 +15,7 @@ from .. import action_units
 from ..camera import Camera
 from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
+from .checkpoint import State, generator_state, restore_generator
 from .dataset import Performance, Pictures
 from .densify import GradientStatistics, densify_and_prune
 from .parameters import GaussianParameters
@@ -93,6 +94,30 @@ class BranchStage:
             with torch.no_grad():
                 self.front_encoding = model.face_field.encode(front.means)
 
+    def state(self) -> State:
+        return {
+            "iteration": self.iteration,
+            "rng": generator_state(self.rng),
+            "generator": self.generator.get_state(),
+            "order": {kind: [int(frame) for frame in frames] for kind, frames in self.order.items()},
+            "optimiser": self.optimiser.state_dict(),
+            "motion_optimiser": self.motion_optimiser.state_dict(),
+            "statistics": dict(vars(self.statistics)),
+            "encoding": self.encoding,
+        }
+
+    def restore(self, state: State) -> None:
+        """The set must hold the saved Gaussians already."""
+        self.iteration = state["iteration"]
+        restore_generator(self.rng, state["rng"])
+        self.generator.set_state(state["generator"])
+        self.order = {kind: list(frames) for kind, frames in state["order"].items()}
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.motion_optimiser.load_state_dict(state["motion_optimiser"])
+        self.statistics = GradientStatistics(self.parameters.count)
+        vars(self.statistics).update(state["statistics"])
+        self.encoding = state["encoding"]
+
     def next_frame(self) -> tuple[int, Crop]:
         """A frame without replacement, reshuffled, and what of it to look at."""
         due = self.branch == "face" and self.iteration % self.schedule.full_frame_every == 0
@@ -127,7 +152,7 @@ class BranchStage:
         camera, head = crop.camera(self.camera), self.pictures.head[frame]
         lower, upper, mouth = self.conditions.of(frame)
         offsets = self.offsets(lower, upper, mouth)
-        layer = self.scene.layer(self.branch, self.parameters, offsets, head, camera)
+        layer = self.scene.layer(self.branch, self.parameters, offsets, head, camera, self.pictures.body_of(frame))
         background = random_background(self.rng)
         if self.branch == "face":
             image = on_background(layer.rgb, layer.alpha, background)
@@ -137,7 +162,7 @@ class BranchStage:
             with torch.no_grad():
                 front_offsets = self.model.face_offsets(self.front_encoding, lower[None], upper[None])[0]
                 assert self.front is not None
-                front = self.scene.layer("face", self.front, front_offsets, head, camera)
+                front = self.scene.layer("face", self.front, front_offsets, head, camera, self.pictures.body_of(frame))
             image, truth, alpha_loss = self._mouth(front, layer, target, background)
         l1 = (image - truth).abs().mean()
         similarity = ssim(image, truth)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an avatar is trained from: a performance (all frames that were heard) and pictures (the frames that were seen).
 
+Pictures of a filmed person may be many; they stay on disk and are decoded when they are looked at.
+
 Layout of a dataset folder::
 
     camera.json         width, height, K, world_to_camera, pivot
     performance.npz     action_units [T,17], pucker [T], funnel [T], head [T,6], clip_index [T], frame_in_clip [T],
-                        training [T] bool, clips [C] names, targets7 [T,7] mouth measurements (optional)
+                        training [T] bool, clips [C] names, targets7 [T,7] mouth measurements (optional),
+                        body [T,3] metres that neck and clothes have moved (optional)
     speech/<clip>.npy   encoded speech [draws, T50, D] float16, one file a clip
     frames.npz          action_units [F,17], head [F,6], clip_index [F], frame_in_clip [F], split [F] "train" or "test"
     windows.npz         window [F,4] left, top, right, bottom of the face; whole [F] bool, else only the window is there
@@ -23,6 +26,7 @@ import numpy as np
 
 from ..camera import Camera
 from ..errors import HMTalkerError
+from .frame_store import FrameStore
 
 
 class DatasetError(HMTalkerError):
@@ -51,8 +55,8 @@ class Performance:
 class Pictures:
     """Everything that was seen, decoded: F frames."""
 
-    rgba: np.ndarray  # [F,H,W,4] uint8 straight-alpha sRGB
-    masks: np.ndarray  # [F,H,W,3] uint8 coverage of inside-mouth, hair, face
+    rgba: np.ndarray | FrameStore  # [F,H,W,4] uint8 straight-alpha sRGB
+    masks: np.ndarray | FrameStore  # [F,H,W,3] uint8 coverage of inside-mouth, hair, face
     action_units: np.ndarray  # [F,17]
     head: np.ndarray  # [F,6]
     clip_index: np.ndarray  # [F] int, -1 where nothing is heard
@@ -60,10 +64,15 @@ class Pictures:
     test: np.ndarray  # [F] bool
     windows: np.ndarray  # [F,4] pixels left, top, right, bottom: where the face is
     whole: np.ndarray  # [F] bool: the whole frame is there, not only its window
+    body: np.ndarray | None = None  # [F,3] metres that neck and clothes have moved
 
     @property
     def count(self) -> int:
         return len(self.rgba)
+
+    def body_of(self, frame: int) -> np.ndarray | None:
+        """[3] metres, or None where the body never moves."""
+        return None if self.body is None else self.body[frame]
 
 
 @dataclass
@@ -106,13 +115,14 @@ def load_performance(folder: Path) -> Performance:
     return performance
 
 
-def load_pictures(folder: Path, limit: int | None = None) -> Pictures:
-    """Decode the frames that exist (a render may have been stopped early). limit: at most so many."""
-    import cv2
-
+def load_pictures(folder: Path, limit: int | None = None, *, stream: bool = False) -> Pictures:
+    """The frames that exist (a render may have been stopped early). limit: at most so many. stream: leave them on disk
+    and decode them when they are looked at."""
     with np.load(folder / "frames.npz") as data:
         table = {key: data[key] for key in ("action_units", "head", "clip_index", "frame_in_clip")}
         test = data["split"] == "test"
+    with np.load(folder / "performance.npz") as data:
+        body = data["body"] if "body" in data and len(data["body"]) == len(test) else None
     with np.load(folder / "windows.npz") as data:
         windows, whole = data["window"].astype(np.int64), data["whole"].astype(bool)
     there = [
@@ -122,16 +132,13 @@ def load_pictures(folder: Path, limit: int | None = None) -> Pictures:
     ][:limit]
     if not there:
         raise DatasetError(f"{folder} holds no rendered frames yet; render some first.")
-    rgba, masks = [], []
-    for index in there:
-        picture = cv2.imread(str(folder / "frames" / f"{index:06d}.png"), cv2.IMREAD_UNCHANGED)
-        mask = cv2.imread(str(folder / "masks" / f"{index:06d}.png"), cv2.IMREAD_COLOR)
-        rgba.append(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA))
-        masks.append(cv2.cvtColor(mask, cv2.COLOR_BGR2RGB))
+    rgba = FrameStore([folder / "frames" / f"{index:06d}.png" for index in there], 4)
+    masks = FrameStore([folder / "masks" / f"{index:06d}.png" for index in there], 3)
     rows = np.array(there)
     return Pictures(
-        rgba=np.stack(rgba),
-        masks=np.stack(masks),
+        rgba=rgba if stream else rgba.all(),
+        masks=masks if stream else masks.all(),
+        body=None if body is None else body[rows].astype(np.float32),
         action_units=table["action_units"][rows].astype(np.float32),
         head=table["head"][rows].astype(np.float32),
         clip_index=table["clip_index"][rows].astype(np.int64),

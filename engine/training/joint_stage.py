@@ -12,6 +12,7 @@ import torch
 from ..camera import Camera
 from ..motion.model import MotionModel
 from .branch_stage import Conditions
+from .checkpoint import State, generator_state, restore_generator
 from .dataset import Pictures
 from .parameters import GaussianParameters
 from .scene import Scene, on_background, over, random_background
@@ -55,6 +56,18 @@ class JointStage:
             self.face_encoding = model.face_field.encode(face.means)
             self.mouth_encoding = model.mouth_field.encode(mouth.means)
 
+    def state(self) -> State:
+        return {
+            "iteration": self.iteration,
+            "rng": generator_state(self.rng),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def restore(self, state: State) -> None:
+        self.iteration = state["iteration"]
+        restore_generator(self.rng, state["rng"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
     def step(self) -> dict[str, float]:
         """One frame."""
         everywhere = self.iteration % 3 == 0 and len(self.whole_frames)
@@ -66,7 +79,7 @@ class JointStage:
             lower, upper, mouth = self.conditions.of(frame)
             face_offsets = self.model.face_offsets(self.face_encoding, lower[None], upper[None])[0]
             mouth_offsets = self.model.mouth_offsets(self.mouth_encoding, mouth[None])[0]
-        front = self.scene.layer("face", self.face, face_offsets, head, camera)
+        front = self.scene.layer("face", self.face, face_offsets, head, camera, self.pictures.body_of(frame))
         back = self.scene.layer("mouth", self.mouth, mouth_offsets, head, camera)
         background = random_background(self.rng)
         image = on_background(*over(front, back.rgb, back.alpha), background)

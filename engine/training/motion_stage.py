@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .. import action_units
 from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
+from .checkpoint import State, generator_state, restore_generator
 from .dataset import Performance
 from .descent import descend
 from .presets import MotionSchedule, Pairings
@@ -42,6 +43,9 @@ class SurfaceMotion:
     face: Surface
     mouth: Surface
     weights: ShapeWeights
+    details: np.ndarray | None = None
+    """float32 [T,S] weights that a performance's frames have on top, where their Action Units are their own: what a
+    camera saw of the lower face and 17 numbers cannot say."""
 
 
 def random_action_units(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,7 +116,22 @@ class MotionStage:
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, rates, total_steps=schedule.iterations + 1, pct_start=0.05
         )
+        self.iteration = 0
         self.odds = {"face": movement_odds(surface.face), "mouth": movement_odds(surface.mouth)}
+
+    def state(self) -> State:
+        return {
+            "iteration": self.iteration,
+            "rng": generator_state(self.rng),
+            "optimiser": self.optimiser.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
+
+    def restore(self, state: State) -> None:
+        self.iteration = state["iteration"]
+        restore_generator(self.rng, state["rng"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scheduler.load_state_dict(state["scheduler"])
 
     def _hear_all(self, clips: np.ndarray) -> list[np.ndarray]:
         """One array [R,32] a draw, rows as in `self.rows`."""
@@ -131,6 +150,7 @@ class MotionStage:
 
     def step(self) -> dict[str, float]:
         """Motion of random points in random frames against the surface, in millimetres."""
+        self.iteration += 1
         count = self.schedule.frames
         picked = self.rng.integers(0, len(self.rows), count)
         implicit = torch.from_numpy(self.implicit[self.rng.integers(len(self.implicit))][picked])
@@ -151,6 +171,10 @@ class MotionStage:
             implicit, torch.from_numpy(values), [Pairing(int(kind)) for kind in drawn]
         )
         weights = torch.from_numpy(self.surface.weights(values, pucker, funnel).astype(np.float32))
+        if self.surface.details is not None:
+            own = np.ones(count, bool)
+            own[hand] = own[nulled] = False
+            weights = weights + torch.from_numpy(self.surface.details[rows] * own[:, None])
         losses = {
             "face": self._compare(self.surface.face, "face", weights, lower, upper_condition),
             "mouth": self._compare(self.surface.mouth, "mouth", weights, mouth, None),

@@ -101,6 +101,17 @@ EDITABLE = Preset()
 """For artists: no masked pairing, because there a zero Action Unit must mean a resting face, and a null speech vector
 so that curves alone can drive it."""
 
+QUICK = replace(
+    EDITABLE,
+    name="quick",
+    speech=SpeechSchedule(iterations=600),
+    motion=MotionSchedule(iterations=1500),
+    face=BranchSchedule(iterations=2500, densify_until=2000),
+    mouth=replace(EDITABLE.mouth, iterations=1500),
+    joint_iterations=500,
+)
+"""A first look in a quarter of the time."""
+
 SMOKE = replace(
     EDITABLE,
     name="smoke",
@@ -115,4 +126,4 @@ SMOKE = replace(
 )
 """Seconds, for tests."""
 
-PRESETS = {preset.name: preset for preset in (EDITABLE, SMOKE)}
+PRESETS = {preset.name: preset for preset in (EDITABLE, QUICK, SMOKE)}

@@ -32,11 +32,21 @@ class Scene:
         self.rasterizers = {name: CpuRasterizer(threads=threads) for name in ("face", "mouth")}
 
     def layer(
-        self, name: str, parameters: GaussianParameters, offsets: Tensor | None, head: np.ndarray, camera: Camera
+        self,
+        name: str,
+        parameters: GaussianParameters,
+        offsets: Tensor | None,
+        head: np.ndarray,
+        camera: Camera,
+        body: np.ndarray | None = None,
     ) -> RenderedLayer:
-        """name: "face" or "mouth"; offsets [N,10] (or [N,3], positions only, or None); head [6]."""
+        """name: "face" or "mouth"; offsets [N,10] (or [N,3], positions only, or None); head [6]; body [3] metres that
+        what does not turn with the head has moved."""
         if offsets is not None and offsets.shape[1] == 3:
             offsets = torch.cat([offsets, offsets.new_zeros(len(offsets), 7)], 1)
+        if body is not None and offsets is not None:
+            carried = (1 - parameters.head_weights)[:, None] * torch.from_numpy(np.asarray(body, np.float32))
+            offsets = torch.cat([offsets[:, :3] + carried, offsets[:, 3:]], 1)
         pose = HeadPose.from_array(head)
         rotation = torch.from_numpy(np.asarray(pose.matrix(), np.float32))
         translation = torch.tensor(head[3:], dtype=torch.float32)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .. import action_units
 from ..motion.model import MotionModel
+from .checkpoint import State, generator_state, restore_generator
 from .dataset import Performance
 from .descent import descend
 from .presets import SpeechSchedule
@@ -49,6 +50,23 @@ class SpeechStage:
             self.optimiser, schedule.learning_rate, total_steps=schedule.iterations + 1, pct_start=0.1
         )
         self._initialise_projection()
+        self.iteration = 0
+
+    def state(self) -> State:
+        return {
+            "iteration": self.iteration,
+            "rng": generator_state(self.rng),
+            "optimiser": self.optimiser.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "probe": self.probe.state_dict(),
+        }
+
+    def restore(self, state: State) -> None:
+        self.iteration = state["iteration"]
+        restore_generator(self.rng, state["rng"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.probe.load_state_dict(state["probe"])
 
     def _initialise_projection(self) -> None:
         """Start the projection at the principal components of the training speech, each at unit variance."""
@@ -82,6 +100,7 @@ class SpeechStage:
 
     def step(self) -> dict[str, float]:
         """One optimiser step on a batch of clips."""
+        self.iteration += 1
         chosen = self.rng.choice(self.clips, min(self.schedule.clips, len(self.clips)), replace=False)
         clip_rows = [self.performance.frames_of(int(c)) for c in chosen]
         implicit = self.model.implicit(self.hear(chosen), 25.0, [len(r) for r in clip_rows])  # [T,32]

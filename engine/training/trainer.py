@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The stages in their order: A (speech), S (motion on the surface), F (face), M (mouth), J (joint).
 
-Each is saved when it is done.
+Each is saved when it is done, and in between about once a minute.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..errors import CancelledError
 from ..motion.config import Vector3
 from ..motion.model import MotionConfig, MotionModel
+from . import checkpoint
 from .branch_stage import BranchStage, Conditions
+from .checkpoint import Stage, State
 from .dataset import Dataset, Pictures
 from .joint_stage import JointStage
 from .motion_stage import MotionStage, SurfaceMotion
@@ -28,6 +32,8 @@ from .surface import Surface
 Report = Callable[[str, int, int, dict[str, float]], None]
 """(stage, iteration, iterations, losses), called every `REPORT_EVERY` steps."""
 REPORT_EVERY = 50
+SAVE_SECONDS = 60.0
+"""Between two checkpoints of the stage that is under way."""
 STAGES = "ASFMJ"
 MODEL_ONLY = "AS"
 """Stages that leave the Gaussians where they start."""
@@ -45,7 +51,7 @@ class Trained:
 
 
 class Trainer:
-    """One run. Stages that a former run finished are loaded from `work` instead of trained again."""
+    """One run. Finished stages are kept in `work`, and every so often the stage that is under way."""
 
     def __init__(
         self,
@@ -56,12 +62,14 @@ class Trainer:
         work: Path,
         threads: int = 2,
         report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> None:
         torch.manual_seed(preset.seed)
         torch.set_num_threads(1)  # the kernels that matter have threads of their own
         work.mkdir(parents=True, exist_ok=True)
         self.dataset, self.preset, self.surface, self.work, self.threads = dataset, preset, surface, work, threads
         self.report: Report = report or (lambda *_: None)
+        self.cancelled = cancelled or (lambda: False)
         rng = np.random.default_rng(preset.seed)
         self.trained = Trained(
             MotionModel(fit_boxes(config, surface)),
@@ -69,101 +77,120 @@ class Trainer:
             GaussianParameters.on_surface(surface.mouth.thin(preset.shares, rng), preset.sh_degree),
         )
 
-    def run(self, stages: str = STAGES) -> Trained:
-        """stages: which to train; the others must have been saved by an earlier run."""
+    def run(self, stages: str = STAGES, *, resume: bool = False) -> Trained:
+        """stages: which to train; the others must have been saved by an earlier run. resume: train none twice, and go
+        on in the middle of the one that was stopped. Raises :class:`~..errors.CancelledError`; what was done is saved.
+        """
         for name in STAGES:
             path = self.work / f"stage_{name}.pt"
-            if name not in stages:
-                if path.exists():
-                    self._load(path, with_gaussians=name not in MODEL_ONLY)
-                continue
-            {"A": self._speech, "S": self._motion, "F": self._face, "M": self._mouth, "J": self._joint}[name]()
-            self._save(path, with_gaussians=name not in MODEL_ONLY)
+            finished = checkpoint.load(path) if resume or name not in stages else None
+            if finished is not None:
+                self._take(finished)
+            elif name in stages:
+                self._train(name, checkpoint.load(self._under_way(name)) if resume else None)
+                checkpoint.save(path, self._parts(with_gaussians=name not in MODEL_ONLY))
+                self._under_way(name).unlink(missing_ok=True)
         return self.trained
+
+    def _under_way(self, name: str) -> Path:
+        return self.work / f"stage_{name}.under_way.pt"
+
+    def _train(self, name: str, saved: State | None) -> None:
+        if saved is not None:
+            self._take(saved)
+        make = {"A": self._speech, "S": self._motion, "F": self._face, "M": self._mouth, "J": self._joint}[name]
+        stage, iterations = make()
+        if saved is not None:
+            self.trained.model.load_state_dict(saved["model"])  # a new stage may have set weights of its own
+            stage.restore(saved["stage"])
+        self._loop(name, stage, iterations)
 
     @property
     def pictures(self) -> Pictures:
         assert self.dataset.pictures is not None
         return self.dataset.pictures
 
-    def _speech(self) -> None:
+    def _speech(self) -> tuple[Stage, int]:
         schedule = self.preset.speech
         stage = SpeechStage(self.trained.model, self.dataset.performance, schedule, self.preset.seed)
-        self._loop("A", schedule.iterations, stage.step)
+        return stage, schedule.iterations
 
-    def _motion(self) -> None:
+    def _motion(self) -> tuple[Stage, int]:
         schedule = self.preset.motion
         stage = MotionStage(
             self.trained.model, self.dataset.performance, self.surface, schedule, self.preset.pairings, self.preset.seed
         )
-        self._loop("S", schedule.iterations, stage.step)
+        return stage, schedule.iterations
 
-    def _branch(self, name: str, schedule: BranchSchedule) -> None:
+    def _branch(self, name: str, schedule: BranchSchedule) -> tuple[Stage, int]:
         trained = self.trained
-        conditions = Conditions(trained.model, self.dataset.performance, self.pictures)
         branch = BranchStage(
             name,
             trained.model,
             trained.face if name == "face" else trained.mouth,
             self.pictures,
-            conditions,
+            Conditions(trained.model, self.dataset.performance, self.pictures),
             Scene(self.dataset.pivot, self.threads),
             self.dataset.camera,
             schedule,
             self.preset.seed,
             front=trained.face if name == "mouth" else None,
         )
-        self._loop(name[0].upper(), schedule.iterations, branch.step)
+        return branch, schedule.iterations
 
-    def _face(self) -> None:
-        self._branch("face", self.preset.face)
+    def _face(self) -> tuple[Stage, int]:
+        return self._branch("face", self.preset.face)
 
-    def _mouth(self) -> None:
-        self._branch("mouth", self.preset.mouth)
+    def _mouth(self) -> tuple[Stage, int]:
+        return self._branch("mouth", self.preset.mouth)
 
-    def _joint(self) -> None:
+    def _joint(self) -> tuple[Stage, int]:
         trained = self.trained
-        conditions = Conditions(trained.model, self.dataset.performance, self.pictures)
         stage = JointStage(
             trained.model,
             trained.face,
             trained.mouth,
             self.pictures,
-            conditions,
+            Conditions(trained.model, self.dataset.performance, self.pictures),
             Scene(self.dataset.pivot, self.threads),
             self.dataset.camera,
             self.preset.joint_iterations,
             self.preset.seed,
         )
-        self._loop("J", self.preset.joint_iterations, stage.step)
+        return stage, self.preset.joint_iterations
 
-    def _loop(self, name: str, iterations: int, step: Callable[[], dict[str, float]]) -> None:
+    def _loop(self, name: str, stage: Stage, iterations: int) -> None:
         sums: dict[str, float] = {}
         since = 0
-        for iteration in range(1, iterations + 1):
-            for key, value in step().items():
+        saved = time.monotonic()
+        while stage.iteration < iterations:
+            for key, value in stage.step().items():
                 sums[key] = sums.get(key, 0.0) + value
             since += 1
-            if iteration % REPORT_EVERY == 0 or iteration == iterations:
-                self.report(name, iteration, iterations, {key: value / since for key, value in sums.items()})
+            done = stage.iteration
+            if done % REPORT_EVERY == 0 or done == iterations:
+                self.report(name, done, iterations, {key: value / since for key, value in sums.items()})
                 sums, since = {}, 0
+            stop = self.cancelled()
+            if stop or time.monotonic() - saved > SAVE_SECONDS:
+                with_gaussians = name not in MODEL_ONLY
+                checkpoint.save(self._under_way(name), self._parts(with_gaussians) | {"stage": stage.state()})
+                saved = time.monotonic()
+            if stop:
+                raise CancelledError("Training was cancelled; start it again to go on where it stopped.")
 
-    def _save(self, path: Path, with_gaussians: bool) -> None:
-        """Atomic: a stage is either finished on disk or not there."""
+    def _parts(self, with_gaussians: bool) -> State:
         trained = self.trained
-        data = {"model": trained.model.state_dict()}
+        data: State = {"model": trained.model.state_dict()}
         if with_gaussians:
             data |= {"face": trained.face.state_dict(), "mouth": trained.mouth.state_dict()}
-        partial = path.with_suffix(".partial")
-        torch.save(data, partial)
-        partial.replace(path)
+        return data
 
-    def _load(self, path: Path, with_gaussians: bool) -> None:
-        data = torch.load(path, weights_only=True)
+    def _take(self, data: State) -> None:
         self.trained.model.load_state_dict(data["model"])
-        for name in ("face", "mouth") if with_gaussians else ():
+        for name in ("face", "mouth"):
             parameters = getattr(self.trained, name)
-            for key, value in data[name].items():
+            for key, value in data.get(name, {}).items():
                 if key == "head_weights":
                     parameters.head_weights = value
                 else:

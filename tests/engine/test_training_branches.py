@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from hmtalker import action_units
 from hmtalker.camera import Camera
+from hmtalker.errors import CancelledError
 from hmtalker.motion.model import MotionConfig
 from hmtalker.training.dataset import Dataset, Performance, Pictures
 from hmtalker.training.densify import GradientStatistics, densify_and_prune
@@ -148,6 +149,31 @@ def test_finished_stages_are_loaded_instead_of_trained_again(trained):
     again.run(stages="")
     assert torch.equal(again.trained.face.means, trainer.trained.face.means)
     assert torch.equal(again.trained.mouth.sh, trainer.trained.mouth.sh)
+
+
+@pytest.mark.parametrize("name", list("ASFMJ"))
+def test_a_stopped_run_goes_on_to_the_same_avatar(person, tmp_path, name):
+    dataset, surface = person
+    quick = replace(SMOKE, motion=replace(SMOKE.motion, iterations=12))
+
+    def trainer(folder: str, cancelled=None) -> Trainer:
+        return Trainer(
+            dataset, quick, surface, MotionConfig(feature_dimension=8), tmp_path / folder, 1, cancelled=cancelled
+        )
+
+    whole = trainer("whole").run()
+    halves = trainer("halves")
+    before = "ASFMJ"[: "ASFMJ".index(name)]
+    halves.run(before)
+    asked = iter(range(100))
+    halves.cancelled = lambda: next(asked) == 6
+    with pytest.raises(CancelledError):
+        halves.run(resume=True)
+    assert sorted(p.name for p in halves.work.glob("stage_?.pt")) == sorted(f"stage_{s}.pt" for s in before)
+    again = trainer("halves").run(resume=True)
+    for one, other in ((whole.face, again.face), (whole.mouth, again.mouth), (whole.model, again.model)):
+        ours, theirs = one.state_dict(), other.state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_trained_person_becomes_an_avatar(trained):

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A captured dataset folder -> what the trainer starts from: a surface with its motion, learnt from the footage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..camera import Camera
+from .dataset import Dataset, DatasetError
+from .filmed_motion import CHANNELS, FaceShapes, fit_shapes, generic_shapes, way_from_mesh, with_motion
+from .filmed_surface import Reference, choose_reference, filmed_surface
+from .frame_store import FrameStore
+from .motion_stage import SurfaceMotion
+from .mouth_interior import mouth_interior
+from .surface import Surface
+
+LARGEST_SET = 34_000
+"""Samples of the surface that may become Gaussians; larger frames are sampled more coarsely."""
+MOUTH_SAMPLES = 4000
+
+
+def is_filmed(folder: Path) -> bool:
+    """Whether a dataset comes from ``hmtalker capture``, and not with a surface of its own."""
+    return (folder / "head.npz").is_file() and not (folder / "surface.npz").is_file()
+
+
+def filmed_person(folder: Path, dataset: Dataset, seed: int = 0) -> SurfaceMotion:
+    """Surface and motion of the person in `folder`. Raises :class:`DatasetError` for a folder that lacks something."""
+    try:
+        with np.load(folder / "performance.npz") as data:
+            usable = data["usable"] & data["training"]
+            names = [str(name) for name in data["clips"]]
+        with np.load(folder / "head.npz") as data:
+            rotations = data["rotations"]
+        with np.load(folder / "face.npz") as data:
+            mesh = data["mesh"].astype(np.float64)
+        landmarks = np.concatenate([np.load(folder / "landmarks" / f"{name}.npy") for name in names])
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(f"'{folder}' is not a finished capture ({error}); run the capture to its end.") from error
+    performance = dataset.performance
+    channels = np.concatenate([performance.action_units, performance.rounding], 1)
+    way = way_from_mesh(landmarks, rotations, mesh).astype(np.float32)
+    shapes = fit_shapes(way, channels, usable, mesh, generic_shapes())
+    row = choose_reference(performance.head, performance.action_units, np.flatnonzero(usable))
+    surface = _surface(folder, row, performance.head[row], shapes, dataset.camera, dataset.pivot)
+    details = np.concatenate([np.zeros((len(channels), len(CHANNELS)), np.float32), shapes.detail_weights], 1)
+
+    def weights(units: np.ndarray, pucker: np.ndarray, funnel: np.ndarray) -> np.ndarray:
+        known = np.concatenate([units, pucker[:, None], funnel[:, None]], 1)
+        return np.pad(known, ((0, 0), (0, shapes.details.shape[0])))
+
+    return SurfaceMotion(surface, mouth_interior(shapes, MOUTH_SAMPLES, seed), weights, details)
+
+
+def _surface(
+    folder: Path, row: int, head: np.ndarray, shapes: FaceShapes, camera: Camera, pivot: np.ndarray
+) -> Surface:
+    name = f"{row:06d}.png"
+    rgba = FrameStore([folder / "frames" / name], 4)[0]
+    masks = FrameStore([folder / "masks" / name], 3)[0]
+    covered = int((rgba[..., 3] > 127).sum())
+    stride = max(1, round(np.sqrt(covered / LARGEST_SET)))
+    start = filmed_surface(Reference(rgba, masks, head), shapes.mesh, camera, pivot, stride)
+    return with_motion(
+        start.positions, start.normals, start.areas, start.regions, start.head_weights, start.colors, shapes
+    )

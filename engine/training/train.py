@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of training: a dataset folder in, an avatar file out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..atomic_file import write_atomically
+from ..avatar import Avatar, save_avatar
+from ..errors import HMTalkerError
+from ..motion.config import MotionConfig
+from ..motion.state import MotionState
+from ..png_file import encode_png
+from ..render import Renderer
+from ..speech.whisper_onnx import WHISPER_ID, find_model
+from .dataset import Dataset, load_camera, load_performance, load_pictures
+from .export import build_avatar
+from .filmed_person import filmed_person
+from .presets import PRESETS, Preset
+from .trainer import Report, Trainer
+
+FINEST = 160.0
+"""Cells a side of the face field's finest table: about 2 mm on a face (the paper's parent has 38)."""
+THUMBNAIL = 128
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What decides an avatar; the same options on the same dataset continue an earlier run."""
+
+    dataset: Path
+    output: Path
+    preset: str = "editable"
+    work: Path | None = None
+    """Folder of the checkpoints; beside the avatar by default."""
+    name: str = ""
+    licence: str = ""
+    attribution: str = ""
+    consent: str = ""
+    seed: int = 0
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished avatar."""
+
+    output: Path
+    face: int
+    """Gaussians of the face layer."""
+    mouth: int
+    seconds: float
+    """Of all runs together."""
+
+
+def train(
+    options: TrainOptions, report: Report | None = None, cancelled: Callable[[], bool] | None = None
+) -> TrainResult:
+    """Train, or go on training. Raises :class:`HMTalkerError` and :class:`~..errors.CancelledError`."""
+    if not (options.dataset / "performance.npz").is_file():
+        raise HMTalkerError(f"'{options.dataset}' is not a finished dataset; run 'hmtalker capture' to its end first.")
+    # a filmed surface is sampled as finely as its Gaussians shall lie
+    preset = replace(PRESETS[options.preset], seed=options.seed, shares={})
+    camera, pivot = load_camera(options.dataset / "camera.json")
+    performance = load_performance(options.dataset)
+    dataset = Dataset(camera, pivot, performance, load_pictures(options.dataset, stream=True))
+    config = MotionConfig(feature_dimension=performance.speech[0].shape[2], face_finest=FINEST)
+    work = options.work or options.output.with_name(options.output.name + ".work")
+    earlier = _begin(work, options, preset)
+    started = time.monotonic()
+    trainer = Trainer(
+        dataset,
+        preset,
+        filmed_person(options.dataset, dataset, options.seed),
+        config,
+        work,
+        options.threads or os.cpu_count() or 1,
+        report,
+        cancelled,
+    )
+    try:
+        trained = trainer.run(resume=True)
+    finally:
+        seconds = earlier + time.monotonic() - started
+        _note(work, options, preset, seconds)
+    header = {
+        "name": options.name or options.output.stem,
+        "licence": options.licence,
+        "attribution": options.attribution,
+        "consent": {"statement": options.consent} if options.consent else {},
+        "encoder": {"id": WHISPER_ID, "dim": config.feature_dimension, "sha256": _encoder_hash()},
+        "training": preset.to_dict() | {"pictures": dataset.pictures.count if dataset.pictures else 0}
+        | {"seconds": round(seconds)},
+        "metrics": {},
+        "thumbnail": "",
+    }  # fmt: skip
+    avatar = build_avatar(trained.model, trained.face, trained.mouth, dataset, header)
+    avatar.header["thumbnail"] = thumbnail(avatar)
+    save_avatar(avatar, options.output)
+    return TrainResult(options.output, trained.face.count, trained.mouth.count, seconds)
+
+
+def thumbnail(avatar: Avatar) -> str:
+    """The resting face on grey, 128 pixels high, as a base64 PNG."""
+    camera = avatar.camera.scaled(round(THUMBNAIL * avatar.camera.width / avatar.camera.height), THUMBNAIL)
+    renderer = Renderer(avatar)
+    pixels = renderer.render_srgb8(MotionState.rest(), camera).astype(np.float32)
+    renderer.close()
+    alpha = pixels[..., 3:] / 255
+    image = pixels[..., :3] * alpha + 127 * (1 - alpha)
+    return base64.b64encode(encode_png((image + 0.5).astype(np.uint8))).decode("ascii")
+
+
+def _encoder_hash() -> str:
+    import hashlib
+
+    return hashlib.sha256(find_model().read_bytes()).hexdigest()
+
+
+def _begin(work: Path, options: TrainOptions, preset: Preset) -> float:
+    """Seconds that earlier runs took; checkpoints of other options are cleared away."""
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        data = json.loads((work / RUN).read_text("utf-8"))
+        if data["inputs"] == _inputs(options, preset):
+            return float(data["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    for path in work.glob("stage_*.pt"):
+        path.unlink()
+    _note(work, options, preset, 0.0)
+    return 0.0
+
+
+def _note(work: Path, options: TrainOptions, preset: Preset, seconds: float) -> None:
+    data = {"inputs": _inputs(options, preset), "seconds": seconds}
+    write_atomically(work / RUN, [json.dumps(data, indent=1).encode()])
+
+
+def _inputs(options: TrainOptions, preset: Preset) -> dict:
+    """What the checkpoints depend on."""
+    tables = [(options.dataset / name).stat().st_size for name in ("performance.npz", "frames.npz", "camera.json")]
+    return json.loads(json.dumps({"dataset": str(options.dataset.resolve()), "tables": tables} | preset.to_dict()))
