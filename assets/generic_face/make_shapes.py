@@ -50,7 +50,8 @@ def shapes_of(seed: int, tracker: FaceTracker) -> np.ndarray | None:
     in_camera = points @ seen.rotation.T + seen.translation
     depth = -in_camera[:, 2]
     K = seen.intrinsics
-    pixels = np.stack([K[0, 0] * in_camera[:, 0] / depth + K[0, 2], K[1, 2] - K[1, 1] * in_camera[:, 1] / depth], 1) - 0.5
+    x, y = K[0, 0] * in_camera[:, 0] / depth + K[0, 2], K[1, 2] - K[1, 1] * in_camera[:, 1] / depth
+    pixels = np.stack([x, y], 1) - 0.5  # the tracker counts from a pixel's middle
     vertices = []
     for x, y in face.landmarks[:, :2]:
         near = np.flatnonzero(np.hypot(pixels[:, 0] - x, pixels[:, 1] - y) < 7)

@@ -10,27 +10,43 @@ import numpy as np
 from .. import action_units
 from ..avatar import Avatar
 from ..head_pose import HeadPose
+from ..motion.portable import PortableMotion
 from ..motion.state import MotionState
 from ..render import Renderer
 from ..training.dataset import Performance, Pictures
+from .image_metrics import on_grey, psnr
 
-GREY = 0.5
+__all__ = ["AUDIO", "DRIVERS", "UNITS", "HeldOut", "Voice", "compare", "means", "on_grey", "psnr"]
+
 FACE_COVERED, MOUTH_COVERED = 127, 25
 """Mask values, of 255, above which a pixel counts as face, or as the inside of the mouth."""
+UNITS, AUDIO = "action_units", "audio"
+DRIVERS = (UNITS, AUDIO)
+FPS = 25.0
 
 
-def psnr(image: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:
-    """Decibels between image and truth [H,W,3] in 0..1, within mask [H,W] bool; NaN where the mask is empty."""
-    error = (image - truth) ** 2
-    if mask is not None:
-        error = error[mask]
-    return float(-10 * np.log10(max(error.mean(), 1e-12))) if error.size else float("nan")
+class Voice:
+    """What an avatar hears in one clip, and how each driver turns it into motion."""
 
+    def __init__(self, motion: PortableMotion, speech: np.ndarray, frames: int) -> None:
+        """speech: encoded [T50,D]; frames: of the clip, 25 a second."""
+        self._implicit = motion.implicit(np.asarray(speech, np.float32), FPS, frames)
+        self._predicted = motion.predicted_action_units(self._implicit)
 
-def on_grey(rgba8: np.ndarray) -> np.ndarray:
-    """uint8 [H,W,4] sRGB with straight alpha -> [H,W,3] over middle grey, 0..1."""
-    rgba = rgba8.astype(np.float32) / 255
-    return rgba[..., :3] * rgba[..., 3:] + GREY * (1 - rgba[..., 3:])
+    def state(
+        self, driver: str, frame_in_clip: int, units: np.ndarray, head: np.ndarray, body: np.ndarray | None = None
+    ) -> MotionState:
+        """The face in one frame. units [17], head [6] and body [3] are the real ones.
+
+        ``action_units``: they drive the face together with the voice. ``audio``: the lower face is predicted from the
+        voice alone; upper face and head stay given, as in self-reconstruction.
+        """
+        if driver not in DRIVERS:
+            raise ValueError(f"a face is driven by one of {', '.join(DRIVERS)}, not by {driver}")
+        units = np.array(units, np.float32)
+        if driver == AUDIO:
+            units[list(action_units.LOWER_INDEX)] = self._predicted[frame_in_clip]
+        return MotionState(units, self._implicit[frame_in_clip], 1.0, HeadPose.from_array(head), body)
 
 
 @dataclass
@@ -43,38 +59,38 @@ class HeldOut:
     image: np.ndarray
 
 
+def regions_of(masks: np.ndarray) -> dict[str, np.ndarray]:
+    """masks: uint8 [H,W,3], coverage of mouth, hair, face -> bool [H,W] of "face" and "mouth"."""
+    return {"face": masks[..., 2] > FACE_COVERED, "mouth": masks[..., 0] > MOUTH_COVERED}
+
+
 def compare(avatar: Avatar, pictures: Pictures, performance: Performance) -> list[HeldOut]:
     """Render every test frame twice: from its own Action Units and voice, and from the voice alone.
 
-    With the voice alone the lower face is predicted; upper face and head are given, as in self-reconstruction. Scores:
-    ``<driver>_psnr`` (whole frames only), ``<driver>_face_psnr``, ``<driver>_mouth_psnr``; the drivers are
-    ``action_units`` and ``audio``.
+    Scores: ``<driver>_psnr`` (whole frames only), ``<driver>_face_psnr``, ``<driver>_mouth_psnr``; the drivers are
+    those of :class:`Voice`.
     """
     renderer = Renderer(avatar)
-    lower = list(action_units.LOWER_INDEX)
-    heard: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    voices: dict[int, Voice] = {}
     results = []
     for frame in map(int, np.flatnonzero(pictures.test)):
         clip = int(pictures.clip_index[frame])
-        if clip not in heard:
-            speech = performance.speech[clip][0].astype(np.float32)
-            implicit = renderer.motion.implicit(speech, 25.0, len(performance.frames_of(clip)))
-            heard[clip] = implicit, renderer.motion.predicted_action_units(implicit)
-        implicit, predicted = (part[int(pictures.frame_in_clip[frame])] for part in heard[clip])
-        truth, masks = on_grey(pictures.rgba[frame]), pictures.masks[frame]
-        regions = {"face": masks[..., 2] > FACE_COVERED, "mouth": masks[..., 0] > MOUTH_COVERED}
-        head, scores, images = HeadPose.from_array(pictures.head[frame]), {}, {}
-        for driver in ("action_units", "audio"):
-            units = pictures.action_units[frame].copy()
-            if driver == "audio":
-                units[lower] = predicted
-            images[driver] = on_grey(renderer.render_srgb8(MotionState(units, implicit, 1.0, head)))
+        if clip not in voices:
+            frames = len(performance.frames_of(clip))
+            voices[clip] = Voice(renderer.motion, performance.speech[clip][0], frames)
+        truth, regions = on_grey(pictures.rgba[frame]), regions_of(pictures.masks[frame])
+        scores, images = {}, {}
+        for driver in DRIVERS:
+            place = int(pictures.frame_in_clip[frame])
+            body = pictures.body_of(frame)
+            state = voices[clip].state(driver, place, pictures.action_units[frame], pictures.head[frame], body)
+            images[driver] = on_grey(renderer.render_srgb8(state))
             for name, region in regions.items():
                 if region.any():
                     scores[f"{driver}_{name}_psnr"] = psnr(images[driver], truth, region)
             if pictures.whole[frame]:
                 scores[f"{driver}_psnr"] = psnr(images[driver], truth)
-        results.append(HeldOut(frame, scores, truth, images["action_units"]))
+        results.append(HeldOut(frame, scores, truth, images[UNITS]))
     renderer.close()
     return results
 

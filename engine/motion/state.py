@@ -23,6 +23,8 @@ class MotionState:
     audio_influence: float = 1.0
     """0..1: how much of `implicit` is heard; 0 is the same as no audio."""
     head: HeadPose = field(default_factory=HeadPose)
+    body: np.ndarray | None = None
+    """float32 [3] metres that what does not turn with the head, neck and clothes, has moved; None where it rests."""
 
     def __post_init__(self) -> None:
         units = np.ascontiguousarray(self.action_units, np.float32)
@@ -34,6 +36,11 @@ class MotionState:
             if implicit.shape != (CONDITION,):
                 raise ValueError(f"an implicit speech condition has {CONDITION} numbers, not {implicit.shape}")
             object.__setattr__(self, "implicit", implicit)
+        if self.body is not None:
+            body = np.ascontiguousarray(self.body, np.float32)
+            if body.shape != (3,) or not np.isfinite(body).all():
+                raise ValueError(f"a shift of the body has 3 finite numbers, not {self.body}")
+            object.__setattr__(self, "body", body)
         if not 0.0 <= self.audio_influence <= 1.0:
             raise ValueError(f"audio influence is {self.audio_influence}; it goes from 0 to 1")
 

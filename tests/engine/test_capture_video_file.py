@@ -120,6 +120,28 @@ def test_sound_that_starts_late_stays_late(tmp_path):
     assert abs(lag) <= 16
 
 
+def test_stereo_is_as_loud_as_its_channels(tmp_path):
+    import av
+
+    path = tmp_path / "stereo.mkv"
+    hum = (0.9 * np.sin(np.arange(32_000) * 0.05)).astype(np.float32)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("pcm_s16le", rate=16_000, layout="stereo")
+        for image in numbered(50):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(video.encode())
+        block = np.repeat((hum * 32767).astype(np.int16), 2)[None]
+        frame = av.AudioFrame.from_ndarray(block, format="s16", layout="stereo")
+        frame.sample_rate = 16_000
+        container.mux(audio.encode(frame))
+        container.mux(audio.encode())
+    write_sound(probe(path), tmp_path / "a.wav")
+    got = read_sound(tmp_path / "a.wav", 0, 40)
+    assert np.abs(got).max() == pytest.approx(0.9, abs=0.01)
+
+
 def test_8_khz_sound_becomes_16_khz(tmp_path):
     film = write_film(tmp_path / "a.mkv", numbered(50), tone(2.0, 8000), rate=8000)
     info = probe(film)

@@ -62,12 +62,14 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
     return total // 2, total - total // 2
 
 
-class _Converter:
+class GraphConverter:
     """One TensorFlow Lite graph on its way to ONNX.
 
     TensorFlow keeps pictures as [N, H, W, C], ONNX convolves [N, C, H, W]: tensors in ``_planar`` are held in ONNX's
     order from one convolution to the next and are turned back only where an operator needs TensorFlow's.
     """
+
+    source = "MediaPipe Face Landmarker"
 
     def __init__(self, graph: Graph) -> None:
         from onnx import helper, numpy_helper
@@ -103,7 +105,7 @@ class _Converter:
         opset = [self._helper.make_opsetid("", OPSET)]
         model = self._helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "hmtalker", "1"
-        model.doc_string = "Part of MediaPipe Face Landmarker, copyright Google LLC (Apache-2.0)."
+        model.doc_string = f"Part of {self.source}, copyright Google LLC (Apache-2.0)."
         return model
 
     def _add(self, kind: str, *inputs: str, **attributes: Any) -> str:
@@ -243,14 +245,16 @@ class _Converter:
         return self._add("Squeeze", name, self._constant(dropped)) if len(dropped) else name
 
 
-def convert_graph(data: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+def convert_graph(
+    data: bytes, inputs: Sequence[str], outputs: Sequence[str], converter: type[GraphConverter] = GraphConverter
+) -> bytes:
     """The ONNX file of one TensorFlow Lite graph. Raises :class:`HMTalkerError` if it is damaged or beyond this."""
     try:
         import onnx
     except ImportError as error:
         raise HMTalkerError("Converting the face networks needs the package 'onnx': run 'pip install onnx'.") from error
     try:
-        model = _Converter(read_graph(data)).convert(inputs, outputs)
+        model = converter(read_graph(data)).convert(inputs, outputs)
         onnx.checker.check_model(model, full_check=True)
     except NotImplementedError as error:
         raise HMTalkerError(f"The face network uses {error}, which cannot be converted; use the known file.") from error

@@ -15,12 +15,13 @@ import numpy as np
 _DATA_TYPES = {0: "<f4", 1: "<f2", 2: "<i4", 4: "<i8"}
 # fmt: off
 _OPERATORS = {
-    0: "ADD", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE", 14: "LOGISTIC",
-    17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 22: "RESHAPE", 34: "PAD", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB",
-    42: "DIV", 45: "STRIDED_SLICE", 54: "PRELU", 59: "NEG", 74: "SUM", 75: "SQRT", 76: "RSQRT",
-    99: "SQUARED_DIFFERENCE",
+    0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE",
+    14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 22: "RESHAPE", 23: "RESIZE_BILINEAR", 34: "PAD",
+    39: "TRANSPOSE", 40: "MEAN", 41: "SUB", 42: "DIV", 45: "STRIDED_SLICE", 54: "PRELU", 59: "NEG", 74: "SUM",
+    75: "SQRT", 76: "RSQRT", 99: "SQUARED_DIFFERENCE", 117: "HARD_SWISH",
 }
 # fmt: on
+_CUSTOM = 32  # an operator that only its name tells
 _EMPTY = struct.pack("<HHi", 4, 4, 4)  # a table without fields, at 4, after its list of fields
 
 
@@ -95,7 +96,11 @@ def read_graph(data: bytes) -> Graph:
     if data[4:8] != b"TFL3":
         raise ValueError("not a TensorFlow Lite graph")
     model = Table(data, struct.unpack_from("<I", data)[0])
-    codes = [max(code.number(0, "<b"), code.number(3)) for code in model.tables(1)]
+    kinds = []
+    for code in model.tables(1):
+        number = max(code.number(0, "<b"), code.number(3))
+        name = code.vector(1, "u1").tobytes().decode() if number == _CUSTOM else ""
+        kinds.append(name or _OPERATORS.get(number, f"operator {number}"))
     (graph,) = model.tables(2)
     buffers = model.tables(4)
     shapes: list[list[int]] = []
@@ -108,8 +113,7 @@ def read_graph(data: bytes) -> Graph:
             constants[index] = value.reshape(shapes[index])
     operators = []
     for operator in graph.tables(3):
-        code = codes[operator.number(0, "<I")]
-        kind = _OPERATORS.get(code, f"operator {code}")
+        kind = kinds[operator.number(0, "<I")]
         operators.append(
             Operator(kind, _integers(operator, 1), _integers(operator, 2), operator.table(4) or Table(_EMPTY, 4))
         )
