@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A training environment without its gigabytes: a real venv with packages in name only, and a pipeline of a few lines.
+"""A training environment without its gigabytes: a real venv with packages in name only, and a pipeline and a trainer
+of a few lines.
 
 Everything else is real: the interpreter, the bootstrap, the worker, its protocol and its lifeline.
 """
@@ -60,6 +61,52 @@ def capture(options, progress, cancelled):
     return Result(folder, summary)
 '''
 
+TRAINING = '''
+import json, os, signal, time
+from pathlib import Path
+
+class TrainOptions:
+    def __init__(self, **given):
+        self.__dict__.update(given)
+
+class TrainResult:
+    def __init__(self, output, seconds):
+        self.output, self.seconds = output, seconds
+
+def train(options, report, cancelled):
+    """What it does, the name of the avatar says."""
+    from hmtalker.errors import CancelledError, HMTalkerError
+    what, work = options.name, options.work
+    if what == "empty":
+        raise HMTalkerError("The training set holds no frame that can be used; film again.")
+    work.mkdir(parents=True, exist_ok=True)
+    tables = [(options.dataset / name).stat().st_size for name in ("performance.npz", "frames.npz", "camera.json")]
+    inputs = {"name": options.preset, "dataset": str(options.dataset.resolve()), "tables": tables}
+    (work / "run.json").write_text(json.dumps({"inputs": inputs, "seconds": 0}))
+    if (options.dataset / "picture.png").exists():
+        (work / "preview.png").write_bytes((options.dataset / "picture.png").read_bytes())
+    kept = work / "kept.txt"
+    started = 21 if kept.exists() else 1
+    (work / "steps.txt").open("a").write(f"{started} ")
+    (work / "process.txt").write_text(str(os.getpid()))
+    for stage in "ASFMJ":
+        for step in range(started if stage == "F" else 1, 51):
+            report(stage, step, 50, {"l1": 0.0125, "odd": float("nan")})
+            if stage == "F" and step == 21 and what in ("slow", "killed"):
+                kept.write_text("21")
+                if what == "killed":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                while not cancelled():
+                    time.sleep(0.01)
+                raise CancelledError("Training was cancelled; start it again to go on where it stopped.")
+    if (options.dataset / "avatar.hmt").exists():
+        options.output.write_bytes((options.dataset / "avatar.hmt").read_bytes())
+    else:
+        options.output.write_text("an avatar")
+    (work / "options.json").write_text(json.dumps({**vars(options), "consent": vars(options.consent)}, default=str))
+    return TrainResult(options.output, 3725.0)
+'''
+
 PACKAGES = {
     "numpy": ("numpy", "1.26.4"),
     "numba": ("numba", "0.68.1"),
@@ -78,7 +125,11 @@ def make(folder: Path, python: str = sys.executable) -> Path:
     subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
     site = site_packages(folder)
     (site / "fake_pipeline.py").write_text(PIPELINE, "utf-8")
-    hook = "import sys, fake_pipeline; sys.modules['hmtalker.capture.pipeline'] = fake_pipeline\n"
+    (site / "fake_training.py").write_text(TRAINING, "utf-8")
+    hook = (
+        "import sys, fake_pipeline, fake_training; sys.modules['hmtalker.capture.pipeline'] = fake_pipeline; "
+        "sys.modules['hmtalker.training.train'] = fake_training\n"
+    )
     (site / "fake_pipeline.pth").write_text(hook, "utf-8")
     for name in PACKAGES:
         install(folder, name)

@@ -144,10 +144,10 @@ def test_screen_colour_is_taken_out_of_the_edge(blue: Scene, blue_screen: Screen
     edge = (exact > 0.3) & (exact < 0.95)
     edge[HEIGHT // 2 :] = False  # hair: dark and brown
     before = frame[edge].astype(float) / 255
-    excess = [float((rgb[:, 2] - rgb[:, 0]).mean()) for rgb in (before, matte.foreground[edge])]
+    excess = [float((rgb[:, 2] - rgb[:, 0]).mean()) for rgb in (before, matte.foreground[edge] / 255)]
     assert excess[0] > 0.15
     assert excess[1] < 0.03
-    assert np.abs(matte.foreground - blue.colours[2])[edge].mean() < 0.1
+    assert np.abs(matte.foreground / 255 - blue.colours[2])[edge].mean() < 0.1
 
 
 def test_teal_shirt_keeps_its_colour_and_stays_opaque(blue: Scene, blue_screen: ScreenModel) -> None:
@@ -157,7 +157,7 @@ def test_teal_shirt_keeps_its_colour_and_stays_opaque(blue: Scene, blue_screen: 
     assert shirt.sum() > 1000
     assert (matte.alpha[shirt] > 0.97).mean() > 0.99
     assert matte.alpha[shirt].min() > 0.6  # under the chin, where skin is the nearest inside
-    assert np.abs(matte.foreground[shirt].mean(0) * 255 - TEAL).max() < 6
+    assert np.abs(matte.foreground[shirt].mean(0) - TEAL).max() < 6
 
 
 def test_shirt_edge_is_not_greyed(blue: Scene, blue_screen: ScreenModel) -> None:
@@ -165,7 +165,7 @@ def test_shirt_edge_is_not_greyed(blue: Scene, blue_screen: ScreenModel) -> None
     rim = (exact > 0.9) & (cv2.erode(exact, np.ones((7, 7))) < 1)
     rim[: int(HEIGHT * 0.85)] = False
     assert rim.sum() > 30
-    assert np.abs(matte.foreground[rim].mean(0) * 255 - TEAL).max() < 14
+    assert np.abs(matte.foreground[rim].mean(0) - TEAL).max() < 14
 
 
 def test_patch_like_the_screen_inside_the_person_is_filled(blue: Scene, blue_screen: ScreenModel) -> None:

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import collections
-
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from hmtalker.action_units import CODES, LOWER_INDEX, UPPER_INDEX
 from hmtalker.motion.explicit import A2AM, AUEncoder, alignment_loss, readable_action_units
-from hmtalker.motion.fusion import EDITABLE_PROBABILITIES, Fusion, Pairing, draw_pairing
+from hmtalker.motion.fusion import Fusion, Pairing
 from hmtalker.motion.model import MotionConfig, MotionModel
 
 
@@ -143,21 +140,6 @@ def test_purely_explicit_variant_sees_only():
     units = torch.rand(17) * 2
     first, second = model.conditions(torch.randn(32), units), model.conditions(torch.randn(32), units)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-def test_pairings_are_drawn_as_often_as_asked():
-    rng = np.random.default_rng(0)
-    drawn = collections.Counter(draw_pairing(rng, EDITABLE_PROBABILITIES) for _ in range(4000))
-    for pairing, probability in EDITABLE_PROBABILITIES.items():
-        assert drawn[pairing] / 4000 == pytest.approx(probability, abs=0.03)
-
-
-def test_a_pairing_of_probability_zero_is_never_drawn():
-    rng = np.random.default_rng(0)
-    probabilities = {Pairing.VIDEO: 1.0, Pairing.AUDIO: 0.0}
-    assert {draw_pairing(rng, probabilities) for _ in range(100)} == {Pairing.VIDEO}
-    with pytest.raises(ValueError, match="positive"):
-        draw_pairing(rng, {Pairing.VIDEO: 0.0})
 
 
 def test_every_part_of_the_condition_learns(model):

@@ -14,6 +14,7 @@ from hmtalker import action_units
 from hmtalker.camera import Camera
 from hmtalker.errors import CancelledError
 from hmtalker.motion.model import MotionConfig
+from hmtalker.training import branch_stage, perceptual
 from hmtalker.training.dataset import Dataset, Performance, Pictures
 from hmtalker.training.densify import GradientStatistics, densify_and_prune
 from hmtalker.training.export import build_avatar
@@ -21,6 +22,7 @@ from hmtalker.training.motion_stage import SurfaceMotion
 from hmtalker.training.parameters import GaussianParameters
 from hmtalker.training.presets import SMOKE
 from hmtalker.training.scene import Scene
+from hmtalker.training.schedules import Curriculum, JointTerms, Pairings, Perceptual
 from hmtalker.training.surface import FACE, MOUTH, Surface
 from hmtalker.training.targets import Crop, mouth_crop
 from hmtalker.training.trainer import Trainer
@@ -174,6 +176,167 @@ def test_a_stopped_run_goes_on_to_the_same_avatar(person, tmp_path, name):
     for one, other in ((whole.face, again.face), (whole.mouth, again.mouth), (whole.model, again.model)):
         ours, theirs = one.state_dict(), other.state_dict()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+LOOKS = Perceptual(patches=0.5, lips=0.1, sides=(32, 40), count=1, start=0.2)
+EVERYTHING = replace(
+    SMOKE,
+    motion=replace(SMOKE.motion, iterations=4),
+    speech=replace(SMOKE.speech, iterations=4),
+    face=replace(
+        SMOKE.face,
+        iterations=14,
+        motion_from=3,
+        grid_rate=1e-3,
+        conditions_rate=1e-3,
+        audio_rate=1e-3,
+        parent_decay=True,
+        align=1e-3,
+        alpha_regions=1e-3,
+        attention_every=1,
+        hair_every=3,
+        densify_from=2,
+        densify_every=4,
+        prune_opacity_growth=0.1,
+        prune_radius=50.0,
+        prune_scale=0.1,
+        perceptual=LOOKS,
+        curriculum=Curriculum(opening_every=2, blink_every=3),
+    ),
+    mouth=replace(
+        SMOKE.mouth,
+        iterations=12,
+        motion_from=3,
+        grid_rate=1e-3,
+        conditions_rate=1e-3,
+        align=1e-3,
+        polish=0.7,
+        perceptual=LOOKS,
+        curriculum=Curriculum(widest_first=True, widest_every=2),
+    ),
+    joint=JointTerms(perceptual=LOOKS),
+    pairings=Pairings(0.25, 0.25, 0.25, 0.25),
+)
+"""Every term and every rate, in a few steps."""
+
+
+@pytest.fixture
+def speaking(person, monkeypatch):
+    """The person with a voice to each picture, and a stand-in for LPIPS, whose weights are not everywhere."""
+    dataset, surface = person
+    pictures = dataset.pictures
+    frames = np.arange(pictures.count)
+    units = np.random.default_rng(2).uniform(0, 3, (pictures.count, 17)).astype(np.float32)
+    masks = pictures.masks.copy()
+    masks[:, :12, :, 1] = 255
+    heard = replace(pictures, action_units=units, masks=masks, clip_index=frames // 3, frame_in_clip=frames % 3)
+    monkeypatch.setattr(perceptual, "find_lpips", lambda: None)
+    monkeypatch.setattr(perceptual, "_network", lambda: None)
+    monkeypatch.setattr(perceptual, "lpips_distance", lambda a, b: ((a - b) ** 2).mean((1, 2, 3)))
+    return replace(dataset, pictures=heard), surface
+
+
+@pytest.mark.parametrize("name", list("FMJ"))
+def test_with_every_term_a_stopped_run_goes_on_to_the_same_avatar(speaking, tmp_path, name):
+    dataset, surface = speaking
+    said: dict[str, set[str]] = {}
+
+    def note(stage, done, of, losses):
+        said.setdefault(stage, set()).update(losses)
+        assert all(np.isfinite(value) for value in losses.values())
+
+    def trainer(folder: str) -> Trainer:
+        return Trainer(dataset, EVERYTHING, surface, MotionConfig(feature_dimension=8), tmp_path / folder, 1, note)
+
+    whole = trainer("whole").run()
+    assert said["F"] >= {"l1", "ssim", "alpha", "align", "lpips"}
+    assert said["M"] >= {"align", "lpips"}
+    assert said["J"] >= {"lpips"}
+    halves = trainer("halves")
+    halves.run("ASFMJ"[: "ASFMJ".index(name)])
+    asked = iter(range(100))
+    halves.cancelled = lambda: next(asked) == 6
+    with pytest.raises(CancelledError):
+        halves.run(resume=True)
+    again = trainer("halves").run(resume=True)
+    for one, other in ((whole.face, again.face), (whole.mouth, again.mouth), (whole.model, again.model)):
+        ours, theirs = one.state_dict(), other.state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_what_may_learn_learns_and_the_polish_leaves_all_but_colours(speaking, tmp_path):
+    dataset, surface = speaking
+    trainer = Trainer(dataset, EVERYTHING, surface, MotionConfig(feature_dimension=8), tmp_path, 1)
+    trainer.run("AS")
+    before = {name: value.clone() for name, value in trainer.trained.model.state_dict().items()}
+    trainer.run("ASF", resume=True)
+    changed = {
+        name.split(".")[0]
+        for name, value in trainer.trained.model.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert changed >= {"speech", "face_condition", "upper_encoder", "face_field"}
+    assert not changed & {"mouth_condition", "mouth_field"}
+    stage, iterations = trainer._mouth()
+    while not stage.polishing:
+        stage.step()
+    mouth = trainer.trained.mouth
+    earlier = {name: value.clone() for name, value in mouth.state_dict().items()}
+    motion = trainer.trained.model.mouth_field.state_dict()["deformation.0.weight"].clone()
+    while stage.iteration < iterations:
+        stage.step()
+    moved = {name for name, value in mouth.state_dict().items() if not torch.equal(value, earlier[name])}
+    assert moved == {"sh_dc", "sh_rest"}
+    assert torch.equal(trainer.trained.model.mouth_field.state_dict()["deformation.0.weight"], motion)
+
+
+def test_a_step_whose_loss_is_no_number_changes_nothing(person, tmp_path, monkeypatch):
+    dataset, surface = person
+    trainer = Trainer(dataset, SMOKE, surface, MotionConfig(feature_dimension=8), tmp_path, 1)
+    stage, _ = trainer._face()
+    stage.step()
+    before = {name: value.clone() for name, value in trainer.trained.face.state_dict().items()}
+    real = branch_stage.ssim
+    monkeypatch.setattr(branch_stage, "ssim", lambda a, b: real(a, b) * float("nan"))
+    assert stage.step() == {"skipped": 1.0}
+    assert all(torch.equal(value, before[name]) for name, value in trainer.trained.face.state_dict().items())
+    monkeypatch.setattr(branch_stage, "ssim", real)
+    assert "l1" in stage.step()
+    assert stage.iteration == 3
+    assert stage.guard.skipped == 1
+
+
+def test_a_person_who_never_opens_the_mouth_trains(person, tmp_path):
+    dataset, surface = person
+    pictures = replace(dataset.pictures, masks=np.zeros_like(dataset.pictures.masks))
+    trainer = Trainer(replace(dataset, pictures=pictures), SMOKE, surface, MotionConfig(8), tmp_path, 1)
+    before = trainer.trained.mouth.sh_dc.detach().clone()
+    trainer.run()
+    assert trainer.trained.mouth.sh_dc.shape == before.shape
+
+
+def test_pruning_drops_the_too_large_and_never_everything():
+    def pruned(**limits) -> int:
+        parameters = GaussianParameters.on_surface(grid(FACE, 0.06, 0.0, (0.5, 0.5, 0.5)), 0)
+        optimiser = torch.optim.Adam(parameters.groups(1e-5))
+        statistics = GradientStatistics(parameters.count)
+        statistics.seen[:] = 1
+        statistics.radius[:] = 3.0
+        statistics.radius[2] = 30.0
+        with torch.no_grad():
+            parameters.raw_scales[5] = 0.5
+            parameters.raw_opacities[6] = -2.0
+        before = parameters.count
+        opacity = limits.pop("opacity", 0.05)
+        densify_and_prune(parameters, optimiser, statistics, 1e9, opacity, 10_000, torch.Generator(), **limits)
+        return before - parameters.count
+
+    assert pruned() == 0
+    assert pruned(opacity=0.3) == 1
+    assert pruned(largest_radius=20.0) == 1
+    assert pruned(largest_scale=0.1) == 1
+    assert pruned(largest_radius=20.0, largest_scale=0.1, opacity=0.3) == 3
+    assert pruned(largest_scale=1e-9) == 0
 
 
 def test_trained_person_becomes_an_avatar(trained):
