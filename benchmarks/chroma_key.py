@@ -69,7 +69,7 @@ def errors(head: np.ndarray, alpha: np.ndarray, foreground: np.ndarray) -> tuple
     hair = edge.copy()
     hair[hair.shape[0] // 2 :] = False
     covered = edge & (exact > 0.5)
-    straight = 255 * np.abs(foreground - head[..., :3])[covered].mean()
+    straight = np.abs(foreground - 255 * head[..., :3])[covered].mean()
     union = ((alpha > 0.5) | (exact > 0.5)).sum()
     iou = ((alpha > 0.5) & (exact > 0.5)).sum() / max(union, 1)
     return (
@@ -92,7 +92,8 @@ def sheet(clips: list[Path], out: Path) -> None:
         before, after = (key(frame, model) for frame in group[len(group) // 2 : len(group) // 2 + 2])
         flicker.append(np.abs(after.alpha - before.alpha).mean())
         alpha = before.alpha[..., None]
-        over = [before.foreground * alpha + (1 - alpha) * np.array(paint) for paint in ((0.5,) * 3, (0.8, 0.1, 0.1))]
+        own = before.foreground / 255 * alpha
+        over = [own + (1 - alpha) * np.array(paint) for paint in ((0.5,) * 3, (0.8, 0.1, 0.1))]
         rows.append(np.hstack([group[len(group) // 2] / 255, np.repeat(alpha, 3, 2), *over]))
     print(f"mean change of alpha from frame to frame: {np.mean(flicker):.4f}")
     out.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import CaptureError
 from .background_plate import background_plate, evenly
+from .cut_out import ycrcb
 from .smooth_fill import extend
 
 HUES = {"green": (75.0, 165.0), "blue": (165.0, 262.0)}
@@ -133,16 +134,11 @@ def screen_pixels(image: np.ndarray, evidence: ScreenEvidence) -> np.ndarray:
     return (along > 0.5 * evidence.chroma) & (across < along * np.tan(SPREAD))
 
 
-def ycrcb(frame: np.ndarray) -> np.ndarray:
-    """uint8 sRGB [H,W,3] as float32 Y, Cr, Cb in 0..1 (grey at 0.5), full range BT.601."""
-    return cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2YCrCb)
-
-
 def colour_distance(a: np.ndarray, b: np.ndarray, luma: float = 0.5) -> np.ndarray:
     """float32 [H,W]: distance of two Y, Cr, Cb images, in which luma counts less because light on a screen varies."""
     difference = a - b
     difference[..., 0] *= luma
-    return np.sqrt((difference * difference).sum(-1))
+    return np.sqrt(cv2.transform(difference * difference, np.ones((1, 3), np.float32)))
 
 
 def _check(frames: Sequence[np.ndarray]) -> None:
