@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from ...errors import CancelledError
 from ..errors import CaptureError
 from .bundle_equations import (
     Observations,
+    Points,
     Prior,
     State,
     adjust,
@@ -33,7 +34,8 @@ from .bundle_equations import (
     refine,
     squared_residuals,
 )
-from .head_pose_model import HeadMotion, Poses, jitter, nearest_rotations, rotation_matrices, rotation_vectors
+from .first_poses import fill_gaps, weak_perspective
+from .head_pose_model import Head, HeadMotion, Poses, jitter, nearest_rotations
 from .pose_smoothing import Smoothness, smooth_poses
 
 FEWEST_LANDMARKS = 8
@@ -52,18 +54,24 @@ class BundleSettings:
 
     focal: float | None = None
     """Pixels, when the lens is known; solved otherwise."""
-    focal_guess: float = 1.5
-    """Where solving for the focal length starts, in widths (or heights, the larger) of the image ..."""
-    focal_deviation: float = 0.4
-    """... and the width of its prior, as a logarithm."""
+    distance_guess: float = 0.9
+    """Metres from the camera at which people are filmed, whatever was cropped later: tells the focal length ..."""
+    distance_deviation: float = 0.35
+    """... and the width of that prior, as a logarithm (0.45 to 1.8 m are within two of it)."""
     eye_distance: float = 0.063
     """Metres between the two eyes' landmarks, which sets the scale."""
     shape_deviation: float = 0.004
-    """Metres, by which a person's landmarks differ from the canonical face."""
-    cauchy: float = 3.0
+    """Metres, by which a person's landmarks differ from the canonical face ..."""
+    flow_deviation: float = 0.006
+    """... and the skin points that flow follows from the places that they were chosen at (default of `flow_spread`)."""
+    cauchy: float = 1.5
     """Deviations at which an observation counts half."""
     independent_frames: int = 300
-    independent_landmarks: int = 40
+    independent_landmarks: tuple[float, float] = (20.0, 1.0)
+    """How many landmarks' evidence all of them give, without and with flow: a network's errors go together."""
+    independent_flow: float = 30.0
+    noise: tuple[float, float] = (0.0008, 0.0002)
+    """Metres on the face that the best landmark, the best skin point is off by: nothing is trusted more."""
     smoothness: Smoothness = field(default_factory=Smoothness)
 
 
@@ -73,7 +81,12 @@ def solve_head_motion(
     eyes: tuple[Sequence[int], Sequence[int]],
     size: tuple[int, int],
     clips: np.ndarray | None = None,
-    weights: np.ndarray | None = None,
+    flow: Sequence[Points] = (),
+    flow_canonical: np.ndarray | None = None,
+    flow_spread: np.ndarray | None = None,
+    modes: np.ndarray | None = None,
+    expected: np.ndarray | None = None,
+    excluded: np.ndarray | None = None,
     settings: BundleSettings | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -83,9 +96,13 @@ def solve_head_motion(
     landmarks: [T,L,2] pixels (corner of the image at (0, 0)), NaN where there is none. canonical: [L,3] metres, a
     generic face (x right in the image, y up, z toward the camera). eyes: the landmarks of either eye, whose means are
     `eye_distance` apart. size: width and height of the image; the principal point is its centre. clips: [T], equal
-    for frames of one clip. weights: [T,L] in 0..1, visibility. progress: called with 0..1.
+    for frames of one clip. flow: sets of K skin points near the places `flow_canonical` [K,3] of the generic face,
+    off by `flow_spread` [K] metres; a frame shows one set at most. modes: [E,L+K,3] metres, how the generic face's
+    landmarks and places move with one standard deviation of each of E expression modes; expected: [T,E], the amounts
+    that are likely. excluded: bool [T], faces that are not to be used. progress: called with 0..1.
 
-    Raises CaptureError where too few frames show a face, CancelledError when `cancelled` says so.
+    The solved shape has the landmarks first, then the skin points of each set in turn. Raises CaptureError where too
+    few frames show a face, CancelledError when `cancelled` says so.
     """
     started = time.perf_counter()
     settings = settings or BundleSettings()
@@ -97,132 +114,146 @@ def solve_head_motion(
             raise CancelledError("Head tracking was cancelled.")
 
     landmarks = np.asarray(landmarks)
-    clips = np.zeros(len(landmarks), int) if clips is None else np.asarray(clips)
-    visible = np.isfinite(landmarks).all(-1)
-    strength = np.where(visible, 1.0 if weights is None else np.clip(np.nan_to_num(weights), 0, 1), 0.0)
-    usable = (strength > 0.05).sum(1) >= FEWEST_LANDMARKS
+    count = len(landmarks)
+    clips = np.zeros(count, int) if clips is None else np.asarray(clips)
+    usable = np.isfinite(landmarks).all(-1).sum(1) >= FEWEST_LANDMARKS
+    if excluded is not None:
+        usable &= ~excluded
     if usable.sum() < 3:
         raise CaptureError(
-            f"Only {int(usable.sum())} of {len(landmarks)} frames show a face, too few to find the head's pose; "
+            f"Only {int(usable.sum())} of {count} frames show a face, too few to find the head's pose; "
             "check that the face is in the picture and lit."
         )
-    reference = np.asarray(canonical, np.float64)
-    reference = reference * (settings.eye_distance / _eye_distance(reference, eyes))
-    origin = reference.mean(0)
+    faces = [np.asarray(canonical, np.float64)]
+    if flow_canonical is not None:
+        faces += [np.asarray(flow_canonical, np.float64)] * len(flow)
+    marks = slice(0, len(faces[0]))
+    reference = np.concatenate(faces)
+    measured = _eye_distance(reference, eyes)
+    reference = reference * (settings.eye_distance / measured)
+    origin = reference[marks].mean(0)
     reference = reference - origin
     centre = np.array(size, np.float64) / 2
-    guess = settings.focal or settings.focal_guess * max(size)
+    bends = np.zeros((0, len(reference), 3))
+    if modes is not None:
+        own, others = modes[:, : len(faces[0])], modes[:, len(faces[0]) :]
+        bends = np.concatenate([own, *[others] * len(flow)], axis=1) * (settings.eye_distance / measured)
+    loose = np.full(len(faces[-1]), settings.flow_deviation) if flow_spread is None else flow_spread
+    spread = np.concatenate([np.full(len(faces[0]), settings.shape_deviation), *[loose] * len(flow)])
 
     def prior(frames: int) -> Prior:
         evidence = max(1.0, frames / settings.independent_frames)
-        lens = np.inf if settings.focal else evidence / settings.focal_deviation**2
-        return Prior(reference, guess, evidence / settings.shape_deviation**2, lens)
+        lens = np.inf if settings.focal else evidence / settings.distance_deviation**2
+        return Prior(reference, guess, evidence / spread**2, lens)
 
     def anchor(state: State) -> State:
-        return _onto(state, reference, eyes)
+        return _onto(state, reference, eyes, marks)
+
+    def trust(deviation: np.ndarray) -> np.ndarray:
+        """Points that err together count as fewer."""
+        result = np.ones(len(reference))
+        limits = [settings.independent_landmarks[bool(flow)]] + [settings.independent_flow] * len(flow)
+        first = 0
+        for face, limit in zip(faces, limits, strict=True):
+            part = slice(first, first + len(face))
+            result[part] = min(1.0, limit / ((deviation[part].min() / deviation[part]) ** 2).sum())
+            first = part.stop
+        return result
 
     seen = np.flatnonzero(usable)
-    pixels = np.where(visible[..., None], landmarks, 0.0).transpose(0, 2, 1).copy()
-    observed = Observations(pixels[seen], strength[seen], centre, np.empty(0), settings.cauchy)
-    poses = _weak_perspective(observed, reference)
+    groups = [Points(landmarks), *flow]
+    ones = np.ones(len(reference))
+    likely = np.zeros((count, len(bends))) if expected is None else expected
+    observed = Observations(groups, seen, centre, ones, ones, settings.cauchy, likely)
+    poses = weak_perspective(observed, reference[marks])
+    metre = float(np.exp(-np.median(poses.offsets[:, 2])))  # in pixels
+    guess = settings.focal or settings.distance_guess * metre
+    floors = metre * np.repeat([settings.noise[0], settings.noise[1]], [len(faces[0]), len(reference) - len(faces[0])])
     # At first every point may be off by as much as people differ.
-    observed.deviation = np.full(len(reference), settings.shape_deviation / np.exp(np.median(poses.offsets[:, 2])))
+    observed.deviation = spread * metre
+    observed.trust = trust(observed.deviation)
     step_done(0.02)
 
     few = np.unique(np.linspace(0, len(seen) - 1, SUBSET).astype(int))
-    part = observed.subset(few)
-    state = State(reference.copy(), guess, poses[few])
+    part = observed.at(few)
+    state = State(Head(reference.copy(), bends, guess), poses[few])
     for turn in range(5):
         state = adjust(part, state, prior(len(few)), anchor, 6, 1e-4)
-        part.deviation = deviations(part, state)
+        part.deviation = deviations(part, state, floors)
+        part.trust = trust(part.deviation)
         step_done(0.02 + 0.08 * (turn + 1))
-    observed.deviation = part.deviation
-    state.poses = refine(observed, State(state.shape, state.focal, poses), 6)
-    off = distances(observed, state) > DISTANT
+    observed.deviation, observed.trust = part.deviation, part.trust
+    state.poses = refine(observed, State(state.head, poses), 6)
+    off = distances(observed, state, marks) > DISTANT
     kept = np.flatnonzero(~off)
     if len(kept) < 3:
         raise CaptureError("The landmarks do not fit one face; check that the video shows one person throughout.")
     step_done(0.5)
     joint = min(len(kept), max(SUBSET, int(LARGEST_WORK / (3 * len(reference) + 1) ** 2)))
     used = kept[np.unique(np.linspace(0, len(kept) - 1, joint).astype(int))]
-    solved = adjust(observed.subset(used), state.at(used), prior(len(used)), anchor, 3)
-    inliers = observed.subset(kept)
-    solved.poses = refine(inliers, State(solved.shape, solved.focal, state.poses[kept]), 4)
-    observed.deviation = deviations(inliers, solved)
+    solved = adjust(observed.at(used), state.at(used), prior(len(used)), anchor, 3)
+    observed.deviation = deviations(observed.at(used), solved, floors)
+    observed.trust = trust(observed.deviation)
+    inliers = observed.at(kept)
+    solved.poses = refine(inliers, State(solved.head, state.poses[kept]), 4)
     step_done(0.85)
 
-    missing = np.ones(len(landmarks), bool)
+    missing = np.ones(count, bool)
     missing[seen[kept]] = False
-    whole = Observations(pixels, np.where(missing[:, None], 0, strength), centre, observed.deviation, settings.cauchy)
-    start = _fill(solved.poses, missing)
-    information = (observed.deviation.min() / observed.deviation) ** 2
-    share = min(1.0, settings.independent_landmarks / information.sum())
+    whole = replace(observed, frames=np.arange(count))
+    start = fill_gaps(solved.poses, missing)
 
-    def equations(current: Poses) -> tuple[np.ndarray, np.ndarray]:
-        hessian, gradient, _ = pose_equations(whole, State(solved.shape, solved.focal, current))
-        return share * hessian, share * gradient
+    def equations(poses: Poses, frames: slice) -> tuple[np.ndarray, np.ndarray]:
+        hessian, gradient, _ = pose_equations(whole.at(np.arange(count)[frames]), State(solved.head, poses))
+        unseen = missing[frames]
+        hessian[unseen, :6], hessian[unseen, :, :6], gradient[unseen] = 0, 0, 0
+        return hessian, gradient
 
-    final = smooth_poses(start, equations, solved.focal, clips, missing, settings.smoothness)
+    final = smooth_poses(start, equations, solved.head.focal, clips, missing, settings.smoothness)
     step_done(1.0)
 
-    shape = solved.shape + origin
-    translations = final.translations(solved.focal) - final.rotations @ origin
-    residuals = np.sqrt(squared_residuals(whole, State(solved.shape, solved.focal, final)))
+    shape = solved.head.shape + origin
+    translations = final.translations(solved.head.focal) - final.rotations @ origin
     return HeadMotion(
         shape=shape,
-        focal=solved.focal,
+        focal=solved.head.focal,
         centre=centre,
         rotations=final.rotations,
         translations=translations,
         interpolated=missing,
-        residuals=np.where(visible, residuals, np.nan).astype(np.float32),
-        rigidity=information,
+        errors=_errors(observed, State(solved.head, final[seen]), count, marks),
+        deviation=observed.deviation,
         jitter=jitter(final.rotations, translations, clips),
         seconds=time.perf_counter() - started,
     )
+
+
+def _errors(observed: Observations, state: State, count: int, marks: slice) -> np.ndarray:
+    """float32 [count] median residual in pixels of the more rigid half of the landmarks, NaN without a face."""
+    rigid = observed.deviation[marks] <= np.median(observed.deviation[marks])
+    result = np.full(count, np.nan, np.float32)
+    for first in range(0, len(observed), 4096):
+        block = np.arange(first, min(first + 4096, len(observed)))
+        squares = squared_residuals(observed.at(block), state.at(block))[:, marks][:, rigid]
+        result[observed.frames[block]] = np.sqrt(np.nanmedian(squares, axis=1))
+    return result
 
 
 def _eye_distance(shape: np.ndarray, eyes: tuple[Sequence[int], Sequence[int]]) -> float:
     return float(np.linalg.norm(shape[list(eyes[0])].mean(0) - shape[list(eyes[1])].mean(0)))
 
 
-def _weak_perspective(observed: Observations, shape: np.ndarray) -> Poses:
-    """Start poses: the affine map from the shape to the pixels, and the scaled rotation nearest to it."""
-    w = observed.weights / observed.weights.sum(1, keepdims=True)
-    middle, pixel_middle = w @ shape, np.einsum("tl,tkl->tk", w, observed.pixels)
-    moment = np.einsum("tl,li,lj->tij", w, shape, shape, optimize=True) - middle[:, :, None] * middle[:, None]
-    mixed = np.einsum("tl,tkl,lj->tkj", w, observed.pixels, shape, optimize=True)
-    mixed -= pixel_middle[:, :, None] * middle[:, None]
-    affine = np.linalg.solve(moment + 1e-9 * np.eye(3), mixed.transpose(0, 2, 1)).transpose(0, 2, 1)
-    affine[:, 1] *= -1
-    gain = np.linalg.norm(affine, axis=2).mean(1)
-    rows = affine / np.linalg.norm(affine, axis=2, keepdims=True)
-    rotations = nearest_rotations(np.concatenate([rows, np.cross(rows[:, 0], rows[:, 1])[:, None]], axis=1))
-    shift = (pixel_middle - observed.centre) * [1, -1] / gain[:, None]
-    shift -= np.einsum("tij,tj->ti", rotations, middle)[:, :2]
-    return Poses(rotations, np.concatenate([shift, -np.log(gain)[:, None]], axis=1))
-
-
-def _onto(state: State, reference: np.ndarray, eyes: tuple[Sequence[int], Sequence[int]]) -> State:
-    """The same pictures with the shape laid onto `reference`, at its distance between the eyes."""
-    scale = _eye_distance(reference, eyes) / _eye_distance(state.shape, eyes)
-    middle = state.shape.mean(0)
-    turn = nearest_rotations((reference - reference.mean(0)).T @ (state.shape - middle))
-    shape = scale * (state.shape - middle) @ turn.T + reference.mean(0)
-    # x_old = turn^T (x_new - reference middle) / scale + middle; depth is moved by the rotated origin's z.
-    rotations = state.poses.rotations @ turn.T
-    position = state.poses.translations(state.focal) + state.poses.rotations @ middle
-    position = scale * position - rotations @ reference.mean(0)
-    offsets = np.concatenate([position[:, :2], np.log(-position[:, 2:] / state.focal)], axis=1)
-    return State(shape, state.focal, Poses(rotations, offsets))
-
-
-def _fill(poses: Poses, missing: np.ndarray) -> Poses:
-    """Poses of the frames that are not missing -> of all, the missing ones between their neighbours."""
-    known, frames = np.flatnonzero(~missing), np.arange(len(missing))
-    offsets = np.stack([np.interp(frames, known, column) for column in poses.offsets.T], axis=1)
-    before = np.clip(np.searchsorted(known, frames, side="right") - 1, 0, len(known) - 1)
-    after = np.minimum(before + 1, len(known) - 1)
-    share = np.clip((frames - known[before]) / np.maximum(known[after] - known[before], 1), 0, 1)
-    turn = rotation_vectors(poses.rotations[after] @ poses.rotations[before].transpose(0, 2, 1))
-    return Poses(rotation_matrices(share[:, None] * turn) @ poses.rotations[before], offsets)
+def _onto(state: State, reference: np.ndarray, eyes: tuple[Sequence[int], Sequence[int]], marks: slice) -> State:
+    """The same pictures with the landmarks laid onto `reference`, at its distance between the eyes."""
+    head, poses = state.head, state.poses
+    scale = _eye_distance(reference, eyes) / _eye_distance(head.shape, eyes)
+    middle, goal = head.shape[marks].mean(0), reference[marks].mean(0)
+    turn = nearest_rotations((reference[marks] - goal).T @ (head.shape[marks] - middle))
+    shape = scale * (head.shape - middle) @ turn.T + goal
+    # x_old = turn^T (x_new - goal) / scale + middle; depth is moved by the rotated origin's z. The modes stay: the
+    # turn and the scale are small.
+    rotations = poses.rotations @ turn.T
+    position = poses.translations(head.focal) + poses.rotations @ middle
+    position = scale * position - rotations @ goal
+    offsets = np.concatenate([position[:, :2], np.log(-position[:, 2:] / head.focal)], axis=1)
+    return State(replace(head, shape=shape), Poses(rotations, offsets, poses.amounts))

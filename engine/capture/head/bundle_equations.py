@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .head_pose_model import Poses, differentiate, project
+from .head_pose_model import Head, Poses, differentiate, project
 
 BLOCK = 128
 """Frames whose derivatives are held at a time."""
@@ -20,39 +20,72 @@ SYSTEMATIC = 10.0
 
 
 @dataclass
-class Observations:
-    """2-D landmarks of T frames with the weights they have."""
+class Points:
+    """Points of the head seen in all frames, or in some."""
 
     pixels: np.ndarray
-    """[T,2,L], 0 where there is no landmark."""
-    weights: np.ndarray
-    """[T,L], 0 where there is no landmark."""
+    """float [T,P,2], NaN where a point is not seen."""
+    where: np.ndarray | None = None
+    """bool [T]: the frames whose row shows these points (another's row shows other points); None: all."""
+
+
+@dataclass
+class Observations:
+    """2-D points of some frames, fetched in blocks, so that nothing is copied for the whole length."""
+
+    groups: Sequence[Points]
+    frames: np.ndarray
+    """[n] indices into the groups' T frames."""
     centre: np.ndarray
     deviation: np.ndarray
-    """[L] pixels."""
+    """[P] pixels, of all groups' points in turn."""
+    trust: np.ndarray
+    """[P] 0..1, what one observation counts: less than 1 for points that err together."""
     cauchy: float
+    expected: np.ndarray
+    """float [T,E] amounts of the expression modes to be expected in each frame."""
 
-    def subset(self, frames: np.ndarray) -> Observations:
-        return Observations(self.pixels[frames], self.weights[frames], self.centre, self.deviation, self.cauchy)
+    def __len__(self) -> int:
+        return len(self.frames)
 
-    def robust(self, residual: np.ndarray, block: slice) -> tuple[np.ndarray, np.ndarray]:
-        """residual [t,2,L] -> weight of each observation [t,L] in 1/px2, and each frame's Cauchy cost [t]."""
-        information = self.weights[block] / self.deviation**2
+    def at(self, frames: np.ndarray) -> Observations:
+        """The same of some of these frames."""
+        return replace(self, frames=self.frames[frames])
+
+    def read(self, block: slice) -> tuple[np.ndarray, np.ndarray]:
+        """float64 pixels [t,2,P], 0 where not seen, and bool [t,P]."""
+        frames, parts = self.frames[block], []
+        for group in self.groups:
+            rows = group.pixels[frames].astype(np.float64)
+            if group.where is not None:
+                rows[~group.where[frames]] = np.nan
+            parts.append(rows)
+        pixels = np.concatenate(parts, axis=1)
+        seen = np.isfinite(pixels).all(-1)
+        pixels[~seen] = 0
+        return pixels.transpose(0, 2, 1), seen
+
+    def surprise(self, poses: Poses, block: slice) -> np.ndarray:
+        """[t,E] amounts beyond what is expected."""
+        return np.asarray(poses.amounts - self.expected[self.frames[block]])
+
+    def robust(self, residual: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """residual [t,2,P] -> weight of each observation [t,P] in 1/px2, and each frame's Cauchy cost [t]."""
+        trust = seen * self.trust
         excess = (residual**2).sum(1) / (self.cauchy * self.deviation) ** 2
-        cost = 0.5 * self.cauchy**2 * (self.weights[block] * np.log1p(excess)).sum(1)
-        return information / (1 + excess), cost
+        cost = 0.5 * self.cauchy**2 * (trust * np.log1p(excess)).sum(1)
+        return trust / self.deviation**2 / (1 + excess), cost
 
 
 @dataclass
 class State:
     """All that is solved for."""
 
-    shape: np.ndarray
-    focal: float
+    head: Head
     poses: Poses
 
     def at(self, frames: np.ndarray) -> State:
-        return State(self.shape, self.focal, self.poses[frames])
+        return State(self.head, self.poses[frames])
 
 
 def blocks(count: int) -> list[slice]:
@@ -60,34 +93,43 @@ def blocks(count: int) -> list[slice]:
 
 
 def pose_equations(observed: Observations, state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normal equations of each pose alone, [T,6,6] and gradient [T,6], and each frame's cost [T]."""
-    count = len(observed.pixels)
-    hessian, gradient, cost = np.empty((count, 6, 6)), np.empty((count, 6)), np.empty(count)
+    """Normal equations of each pose alone, [T,6+E,6+E] and gradient [T,6+E], and each frame's cost [T]."""
+    count, unknowns = len(observed), 6 + len(state.head.modes)
+    hessian, gradient, cost = np.empty((count, unknowns, unknowns)), np.empty((count, unknowns)), np.empty(count)
     for block in blocks(count):
-        d = differentiate(state.shape, state.focal, state.poses[block], observed.centre, points=False)
-        residual = d.pixels - observed.pixels[block]
-        weight, cost[block] = observed.robust(residual, block)
+        poses = state.poses[block]
+        d = differentiate(state.head, poses, observed.centre)
+        pixels, seen = observed.read(block)
+        residual = d.pixels - pixels
+        weight, cost[block] = observed.robust(residual, seen)
         root = np.sqrt(weight)[:, None]
-        rows = (d.pose * root[:, None]).reshape(len(residual), 6, -1)
+        rows = (d.pose * root[:, None]).reshape(len(residual), unknowns, -1)
         hessian[block] = rows @ rows.transpose(0, 2, 1)
         gradient[block] = (rows @ (residual * root).reshape(len(residual), -1, 1))[..., 0]
+        # Amounts are drawn from a normal distribution about the expected ones.
+        surprise = observed.surprise(poses, block)
+        gradient[block, 6:] += surprise
+        cost[block] += 0.5 * (surprise**2).sum(1)
+    each = np.arange(6, unknowns)
+    hessian[:, each, each] += 1
     return hessian, gradient, cost
 
 
 def refine(observed: Observations, state: State, steps: int) -> Poses:
     """Each frame's pose by damped Gauss-Newton, shape and lens fixed; a step that raises a frame's cost is undone."""
-    poses, damping = state.poses, np.full(len(observed.pixels), 1e-4)
-    hessian, gradient, cost = pose_equations(observed, State(state.shape, state.focal, poses))
+    poses, damping = state.poses, np.full(len(observed), 1e-4)
+    hessian, gradient, cost = pose_equations(observed, state)
     for _ in range(steps):
         diagonal = np.einsum("tii->ti", hessian)
-        damped = hessian + (damping[:, None] * diagonal + 1e-12)[:, :, None] * np.eye(6)
+        damped = hessian + (damping[:, None] * diagonal + 1e-12)[:, :, None] * np.eye(hessian.shape[1])
         moved = poses.moved(-np.linalg.solve(damped, gradient[..., None])[..., 0])
-        new_hessian, new_gradient, new_cost = pose_equations(observed, State(state.shape, state.focal, moved))
+        new_hessian, new_gradient, new_cost = pose_equations(observed, State(state.head, moved))
         better = new_cost <= cost
         choose = better[:, None]
         poses = Poses(
             np.where(choose[..., None], moved.rotations, poses.rotations),
             np.where(choose, moved.offsets, poses.offsets),
+            np.where(choose, moved.amounts, poses.amounts),
         )
         hessian = np.where(choose[..., None], new_hessian, hessian)
         gradient, cost = np.where(choose, new_gradient, gradient), np.where(better, new_cost, cost)
@@ -101,43 +143,49 @@ class Prior:
 
     shape: np.ndarray
     focal: float
-    shape_precision: float
-    """Per square metre."""
+    shape_precision: np.ndarray
+    """[P] per square metre."""
     focal_precision: float
     """Infinite for a known lens."""
 
     def cost(self, state: State) -> float:
-        lens = 0.0 if np.isinf(self.focal_precision) else self.focal_precision * np.log(state.focal / self.focal) ** 2
-        return 0.5 * float(self.shape_precision * ((state.shape - self.shape) ** 2).sum() + lens)
+        known = np.isinf(self.focal_precision)
+        lens = 0.0 if known else self.focal_precision * np.log(state.head.focal / self.focal) ** 2
+        return 0.5 * float((self.shape_precision * ((state.head.shape - self.shape) ** 2).T).sum() + lens)
 
 
 def joint_equations(observed: Observations, state: State, prior: Prior) -> tuple[np.ndarray, np.ndarray, float]:
-    """Schur complement [3L+1, 3L+1] and gradient [3L+1], poses eliminated, of all x, y, z and log focal; cost."""
-    count = len(state.shape)
+    """Schur complement [3P+1, 3P+1] and gradient [3P+1], poses eliminated, of all x, y, z and log focal; cost."""
+    count, unknowns = len(state.head.shape), 6 + len(state.head.modes)
     size = 3 * count + 1
     schur, gradient, total = np.zeros((size, size)), np.zeros(size), 0.0
     points = np.zeros((3, 3, count))
-    for block in blocks(len(observed.pixels)):
-        d = differentiate(state.shape, state.focal, state.poses[block], observed.centre, points=True)
-        residual = d.pixels - observed.pixels[block]
-        weight, cost = observed.robust(residual, block)
-        total += float(cost.sum())
+    ridge = np.repeat([0.0, 1.0], [6, unknowns - 6])
+    for block in blocks(len(observed)):
+        poses = state.poses[block]
+        d = differentiate(state.head, poses, observed.centre)
+        pixels, seen = observed.read(block)
+        residual = d.pixels - pixels
+        weight, cost = observed.robust(residual, seen)
+        surprise = observed.surprise(poses, block)
+        total += float(cost.sum() + 0.5 * (surprise**2).sum())
         root = np.sqrt(weight)[:, None]
         d.pose *= root[:, None]
         d.point *= root[:, None]
         d.focal *= root
         residual *= root
         frames = len(residual)
-        pose = d.pose.reshape(frames, 6, -1)
-        mixed = np.empty((frames, 6, size + 1))
+        pose = d.pose.reshape(frames, unknowns, -1)
+        mixed = np.empty((frames, unknowns, size + 1))
         for axis in range(3):
             one = slice(axis * count, (axis + 1) * count)
             mixed[..., one] = d.pose[:, :, 0] * d.point[:, None, axis, 0] + d.pose[:, :, 1] * d.point[:, None, axis, 1]
         right = np.stack([d.focal, residual], axis=-1).reshape(frames, -1, 2)
         mixed[..., -2:] = pose @ right
+        mixed[:, 6:, -1] += surprise
         own = pose @ pose.transpose(0, 2, 1)
-        own += (1e-9 * np.einsum("tii->ti", own) + 1e-12)[:, :, None] * np.eye(6)
-        eliminated = (np.linalg.inv(np.linalg.cholesky(own)) @ mixed).reshape(6 * frames, -1)
+        own += (1e-9 * np.einsum("tii->ti", own) + 1e-12 + ridge)[:, :, None] * np.eye(unknowns)
+        eliminated = (np.linalg.inv(np.linalg.cholesky(own)) @ mixed).reshape(unknowns * frames, -1)
         product = eliminated.T @ eliminated
         schur -= product[:-1, :-1]
         gradient -= product[:-1, -1]
@@ -154,13 +202,13 @@ def joint_equations(observed: Observations, state: State, prior: Prior) -> tuple
         for column in range(3):
             schur[each + row * count, each + column * count] += points[row, column]
     diagonal = np.arange(size - 1)
-    schur[diagonal, diagonal] += prior.shape_precision
-    gradient[:-1] += prior.shape_precision * (state.shape - prior.shape).T.reshape(-1)
+    schur[diagonal, diagonal] += np.tile(prior.shape_precision, 3)
+    gradient[:-1] += (prior.shape_precision * (state.head.shape - prior.shape).T).reshape(-1)
     if np.isinf(prior.focal_precision):
         schur[-1], schur[:, -1], schur[-1, -1], gradient[-1] = 0, 0, 1, 0
     else:
         schur[-1, -1] += prior.focal_precision
-        gradient[-1] += prior.focal_precision * np.log(state.focal / prior.focal)
+        gradient[-1] += prior.focal_precision * np.log(state.head.focal / prior.focal)
     return schur, gradient, total + prior.cost(state)
 
 
@@ -169,15 +217,16 @@ def adjust(
 ) -> State:
     """Up to `steps` Gauss-Newton steps of shape and lens, poses re-solved after each, while a step saves that share
     of the cost; `anchor` fixes the gauge."""
-    state = State(state.shape, state.focal, refine(observed, state, 3))
+    state = State(state.head, refine(observed, state, 3))
     schur, gradient, cost = joint_equations(observed, state, prior)
     damping = 1e-5
     for step in range(steps):
         damped = schur + np.diag(damping * np.diagonal(schur))
         change = -np.linalg.solve(damped, gradient)
         # A lens may not jump by more than a third at once.
-        focal = state.focal * float(np.exp(np.clip(change[-1], -0.3, 0.3)))
-        moved = anchor(State(state.shape + change[:-1].reshape(3, -1).T, focal, state.poses))
+        focal = state.head.focal * float(np.exp(np.clip(change[-1], -0.3, 0.3)))
+        head = replace(state.head, shape=state.head.shape + change[:-1].reshape(3, -1).T, focal=focal)
+        moved = anchor(State(head, state.poses))
         moved.poses = refine(observed, moved, 2)
         last = step == steps - 1
         if last:
@@ -194,31 +243,37 @@ def adjust(
     return state
 
 
-def deviations(observed: Observations, state: State) -> np.ndarray:
-    """[L] pixels: how far each landmark strays from the rigid head, outliers clipped, non-rigid motion stressed."""
+def deviations(observed: Observations, state: State, floors: np.ndarray) -> np.ndarray:
+    """[P] pixels: how far each point strays from the rigid head, at least `floors` [P]; outliers clipped, non-rigid
+    motion of landmarks stressed."""
     squares = squared_residuals(observed, state)
-    squares = np.where(observed.weights > 0, squares, np.nan)
-    seen = np.isfinite(squares).any(0)
-    squares[:, ~seen] = np.inf
+    seen = np.isfinite(squares).sum(0) >= 3
+    squares[:, ~seen] = 0
     # The median of a squared 2-D normal deviate is 2 ln 2.
     core = np.nanmedian(squares, axis=0) / np.log(4)
-    clipped = np.nanmean(np.minimum(squares, 16 * core), axis=0) / 2
-    result = np.sqrt(clipped)
-    result[~seen] = 10 * result[seen].max()
-    noise = max(float(np.percentile(result, NOISE_PERCENTILE)), 1e-3)
-    return np.asarray(np.sqrt(noise**2 + SYSTEMATIC * np.maximum(result**2 - noise**2, 0)))
+    result = np.maximum(np.sqrt(np.nanmean(np.minimum(squares, 16 * core), axis=0) / 2), floors)
+    marks = slice(0, observed.groups[0].pixels.shape[1])
+    noise = np.maximum(np.percentile(result[marks], NOISE_PERCENTILE), floors[marks])
+    result[marks] = np.sqrt(noise**2 + SYSTEMATIC * np.maximum(result[marks] ** 2 - noise**2, 0))
+    result[~seen] = 1e3
+    return result
 
 
-def distances(observed: Observations, state: State) -> np.ndarray:
-    """[T] the median landmark's residual in deviations."""
-    ratio = np.sqrt(squared_residuals(observed, state)) / observed.deviation
-    return np.asarray(np.nanmedian(np.where(observed.weights > 0, ratio, np.nan), axis=1))
+def distances(observed: Observations, state: State, points: slice) -> np.ndarray:
+    """[n] the median residual of `points` in deviations."""
+    result = np.empty(len(observed))
+    for block in blocks(len(result)):
+        part = observed.at(np.arange(block.start, block.stop))
+        ratio = np.sqrt(squared_residuals(part, state.at(np.arange(block.start, block.stop)))) / observed.deviation
+        result[block] = np.nanmedian(ratio[:, points], axis=1)
+    return result
 
 
 def squared_residuals(observed: Observations, state: State) -> np.ndarray:
-    """[T,L] square pixels."""
-    result = np.empty(observed.weights.shape)
+    """[n,P] square pixels, NaN where a point is not seen."""
+    result = np.empty((len(observed), len(state.head.shape)))
     for block in blocks(len(result)):
-        pixels = project(state.shape, state.focal, state.poses[block], observed.centre)
-        result[block] = ((pixels.transpose(0, 2, 1) - observed.pixels[block]) ** 2).sum(1)
+        pixels, seen = observed.read(block)
+        projected = project(state.head, state.poses[block], observed.centre)
+        result[block] = np.where(seen, ((projected - pixels) ** 2).sum(1), np.nan)
     return result

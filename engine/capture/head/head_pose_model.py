@@ -5,6 +5,7 @@ The camera's axes here are the canonical ones (x right, y up, z toward the camer
 a frame's pose is a rotation R and an offset (x, y, s): point X lands at u = cx + f x' / D, v = cy - f y' / D with
 (x', y', z') = R X + (x, y, 0) and depth D = f s - z'. With s (metres per pixel) in place of the distance f s, a change
 of focal length alters the perspective only, not the size of the face, which decouples the two in the solver.
+A frame's expression adds a few modes, each with an amount, to the rigid shape.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ class Poses:
     """float64 [T,3,3], head to canonical axes."""
     offsets: np.ndarray
     """float64 [T,3]: x and y in metres, and the natural logarithm of s in metres per pixel."""
+    amounts: np.ndarray
+    """float64 [T,E] of the expression modes, in standard deviations; E may be 0."""
 
     def __getitem__(self, frames: slice | np.ndarray) -> Poses:
-        return Poses(self.rotations[frames], self.offsets[frames])
+        return Poses(self.rotations[frames], self.offsets[frames], self.amounts[frames])
 
     def moved(self, step: np.ndarray) -> Poses:
-        """step: [T,6], a rotation vector that is applied after the present rotation, then what is added to offsets."""
-        return Poses(rotation_matrices(step[:, :3]) @ self.rotations, self.offsets + step[:, 3:])
+        """step: [T,6+E], a rotation vector that is applied after the present rotation, then what is added to offsets
+        and amounts."""
+        turned = rotation_matrices(step[:, :3]) @ self.rotations
+        return Poses(turned, self.offsets + step[:, 3:6], self.amounts + step[:, 6:])
 
     def translations(self, focal: float) -> np.ndarray:
         """float64 [T,3] metres in canonical axes with the camera at the origin (z is negative in front of it)."""
@@ -67,12 +72,32 @@ def nearest_rotations(matrices: np.ndarray) -> np.ndarray:
     return np.asarray(u @ v)
 
 
-def project(shape: np.ndarray, focal: float, poses: Poses, centre: np.ndarray) -> np.ndarray:
-    """Pixels [T,L,2] of the points `shape` [L,3] (metres); `centre`: the principal point [2] in pixels."""
-    points = shape @ poses.rotations.transpose(0, 2, 1)
-    depth = focal * np.exp(poses.offsets[:, None, 2]) - points[..., 2]
-    xy = points[..., :2] + poses.offsets[:, None, :2]
-    return np.asarray(centre + focal * xy * [1, -1] / depth[..., None])
+@dataclass
+class Head:
+    """What all frames share."""
+
+    shape: np.ndarray
+    """float64 [P,3] metres."""
+    modes: np.ndarray
+    """float64 [E,P,3] metres: how the points move with expressions, one standard deviation each."""
+    focal: float
+    """Pixels."""
+
+    def points(self, poses: Poses) -> np.ndarray:
+        """float64 [T,3,P]: the shape with each frame's expression, turned but not moved."""
+        count = len(self.shape)
+        bent = self.shape.T.reshape(1, -1)
+        if len(self.modes):
+            bent = bent + poses.amounts @ self.modes.transpose(0, 2, 1).reshape(len(self.modes), -1)
+        return np.asarray(poses.rotations @ bent.reshape(-1, 3, count))
+
+
+def project(head: Head, poses: Poses, centre: np.ndarray) -> np.ndarray:
+    """Pixels [T,2,P] of the head's points; `centre`: the principal point [2] in pixels."""
+    points = head.points(poses)
+    depth = head.focal * np.exp(poses.offsets[:, 2:]) - points[:, 2]
+    xy = points[:, :2] + poses.offsets[:, :2, None]
+    return np.asarray(centre[:, None] + head.focal * xy * [[1], [-1]] / depth[:, None])
 
 
 @dataclass
@@ -80,18 +105,18 @@ class Derivatives:
     """Of the projected pixels, at one state; landmarks are the last axis, where numpy is fastest."""
 
     pixels: np.ndarray
-    """[T,2,L]"""
+    """[T,2,P]"""
     pose: np.ndarray
-    """[T,6,2,L], by the step of :meth:`Poses.moved`."""
+    """[T,6+E,2,P], by the step of :meth:`Poses.moved`."""
     point: np.ndarray
-    """[T,3,2,L], by the point's position before rotation, or an empty array."""
+    """[T,3,2,P], by the point's position before rotation."""
     focal: np.ndarray
-    """[T,2,L], by the logarithm of the focal length."""
+    """[T,2,P], by the logarithm of the focal length."""
 
 
-def differentiate(shape: np.ndarray, focal: float, poses: Poses, centre: np.ndarray, points: bool) -> Derivatives:
-    """:func:`project` with its analytic derivatives; `points`: whether those by the shape are needed."""
-    turned = poses.rotations @ shape.T
+def differentiate(head: Head, poses: Poses, centre: np.ndarray) -> Derivatives:
+    """:func:`project` with its analytic derivatives."""
+    focal, turned = head.focal, head.points(poses)
     px, py, pz = turned[:, 0], turned[:, 1], turned[:, 2]
     distance = focal * np.exp(poses.offsets[:, 2:])
     depth = distance - pz
@@ -103,7 +128,7 @@ def differentiate(shape: np.ndarray, focal: float, poses: Poses, centre: np.ndar
     # u changes by (gain, 0, ux) with the turned point, v by (0, -gain, vx); a . (w x p) = w . (p x a).
     by_z = relative / depth[:, None]
     ux, vx = by_z[:, 0], by_z[:, 1]
-    by_pose = np.zeros((len(turned), 6, *relative.shape[1:]))
+    by_pose = np.zeros((len(turned), 6 + len(head.modes), *relative.shape[1:]))
     by_pose[:, 0, 0] = py * ux
     by_pose[:, 1, 0] = pz * gain - px * ux
     by_pose[:, 2, 0] = -py * gain
@@ -114,12 +139,12 @@ def differentiate(shape: np.ndarray, focal: float, poses: Poses, centre: np.ndar
     by_pose[:, 4, 1] = -gain
     by_pose[:, 5] = -relative * (distance / depth)[:, None]
     by_focal = -relative * (pz / depth)[:, None]
-    by_point = np.empty(0)
-    if points:
-        r = poses.rotations[..., None]
-        by_point = r[:, 2, :, None] * by_z[:, None]
-        by_point[:, :, 0] += r[:, 0] * gain[:, None]
-        by_point[:, :, 1] -= r[:, 1] * gain[:, None]
+    r = poses.rotations[..., None]
+    by_point = r[:, 2, :, None] * by_z[:, None]
+    by_point[:, :, 0] += r[:, 0] * gain[:, None]
+    by_point[:, :, 1] -= r[:, 1] * gain[:, None]
+    for axis in range(3):
+        by_pose[:, 6:] += head.modes[:, None, :, axis] * by_point[:, axis, None]
     return Derivatives(centre[:, None] + relative, by_pose, by_point, by_focal)
 
 
@@ -158,10 +183,10 @@ class HeadMotion:
     """float64 [T,3] metres: where the head's origin is, the camera being at the origin and looking along -z."""
     interpolated: np.ndarray
     """bool [T]: no usable face; the pose comes from the frame's neighbours."""
-    residuals: np.ndarray
-    """float32 [T,L] pixels from the landmark to the projected shape; NaN where there is no landmark."""
-    rigidity: np.ndarray
-    """float64 [L] in 0..1, 1 for the points that move most rigidly with the head."""
+    errors: np.ndarray
+    """float32 [T] pixels: the median distance from a rigid landmark to the projected shape; NaN without a face."""
+    deviation: np.ndarray
+    """float64 [P] pixels by which each point strays from the rigid head, as it was weighted."""
     jitter: Jitter
     seconds: float = 0.0
     """How long solving took."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All poses of a video at once, with the shape and lens known: landmarks against a prior on the head's acceleration.
+"""All poses of a video at once, with the shape and lens known: observations against a prior on the head's acceleration.
 
-The second differences of rotation and position inside a clip are drawn from a normal distribution of given width;
-nothing links two clips. Unknowns are ordered frame by frame, so the normal equations are a band of 13 diagonals and
-cost time and memory linear in the number of frames. A frame without a face keeps its place in the band with no
+The second differences of rotation and position inside a clip are drawn from a heavy-tailed distribution of given
+width, so that a quick nod costs little and is not damped while a still head is held still; nothing links two clips.
+Unknowns are ordered frame by frame, so the normal equations are a band of 13 diagonals and cost time and memory linear
+in the number of frames; clips are solved in turn. A frame without a face keeps its place in the band with no
 landmarks, so that its neighbours interpolate it.
 """
 
@@ -11,20 +12,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 from .head_pose_model import Poses, rotation_vectors
 
-ITERATIONS = 6
+ITERATIONS = 8
+NOISE_MARGIN = 2.5
+"""Second differences so many times the start's median are taken for motion, not noise."""
+POWER = 0.5
 CONVERGED = 1e-6
 """Radians, metres: the largest step at which iterating ends."""
 GAP_SPEED = 5.0
 """Across a missing frame the speed, too, is kept small: its width is so many times the acceleration's (else a long
 gap at the end of a clip would run away in a straight line)."""
+TOGETHER = 4096
+"""Frames at which a group of clips that is solved together ends."""
 
-NormalEquations = Callable[[Poses], tuple[np.ndarray, np.ndarray]]
-"""Poses -> the landmarks' [T,6,6] and gradient [T,6]; zero where a frame has none."""
+
+class NormalEquations(Protocol):
+    """Poses of some frames, and which -> the observations' [n,6+E,6+E] and gradient [n,6+E]; those of the pose are
+    zero where a frame has none."""
+
+    def __call__(self, poses: Poses, frames: slice) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,8 @@ class Smoothness:
 
     degrees: float = 0.1
     millimetres: float = 0.15
+    tail: float = 3.0
+    """Widths about which a second difference begins to be free, as quick motion must be."""
 
     def precision(self) -> np.ndarray:
         """[6] one over the variance, in radians and metres."""
@@ -40,30 +54,75 @@ class Smoothness:
 
 
 def smooth_poses(
-    poses: Poses, landmarks: NormalEquations, focal: float, clips: np.ndarray, missing: np.ndarray, smooth: Smoothness
+    poses: Poses,
+    observations: NormalEquations,
+    focal: float,
+    clips: np.ndarray,
+    missing: np.ndarray,
+    smooth: Smoothness,
 ) -> Poses:
     """poses: [T], a start for all frames; clips: [T]; missing: bool [T]. Returns the most probable poses."""
+    cuts = np.flatnonzero(clips[1:] != clips[:-1]) + 1
+    result = Poses(poses.rotations.copy(), poses.offsets.copy(), poses.amounts.copy())
+    first = 0
+    for last in [*cuts.tolist(), len(clips)]:
+        if last < len(clips) and last - first < TOGETHER:
+            continue
+        part = slice(first, last)
+        solved = _smooth(poses[part], partial(observations, frames=part), focal, clips[part], missing[part], smooth)
+        result.rotations[part], result.offsets[part], result.amounts[part] = (
+            solved.rotations,
+            solved.offsets,
+            solved.amounts,
+        )
+        first = last
+    return result
+
+
+def _smooth(
+    poses: Poses,
+    observations: Callable[[Poses], tuple[np.ndarray, np.ndarray]],
+    focal: float,
+    clips: np.ndarray,
+    missing: np.ndarray,
+    smooth: Smoothness,
+) -> Poses:
     from scipy.linalg import solveh_banded
 
     count = len(clips)
     neighbours = clips[1:] == clips[:-1]
     gap = neighbours & (missing[1:] | missing[:-1])
     inside = neighbours[1:] & neighbours[:-1]
-    acceleration = inside[:, None] * smooth.precision()
+    bridged = gap[1:] | gap[:-1]
     speed = gap[:, None] * smooth.precision() / GAP_SPEED**2
-    for _ in range(ITERATIONS):
-        hessian, gradient = landmarks(poses)
+    for iteration in range(ITERATIONS):
+        hessian, gradient = observations(poses)
+        # Expressions are eliminated: nothing links them from frame to frame.
+        bends = slice(6, hessian.shape[1])
+        across = hessian[:, bends, :6]
+        solved = np.linalg.solve(hessian[:, bends, bends], np.concatenate([across, gradient[:, bends, None]], axis=2))
+        hessian = hessian[:, :6, :6] - across.transpose(0, 2, 1) @ solved[..., :6]
+        gradient = gradient[:, :6] - (across.transpose(0, 2, 1) @ solved[..., 6:])[..., 0]
         # By how much a step changes the rotation vector, x, y (as it is) and the distance (which is solved as a log).
         scale = np.ones((count, 6))
         scale[:, 5] = focal * np.exp(poses.offsets[:, 2])
         turn = rotation_vectors(poses.rotations[1:] @ poses.rotations[:-1].transpose(0, 2, 1))
         position = np.concatenate([poses.offsets[:, :2], scale[:, 5:]], axis=1)
         first = np.concatenate([turn, np.diff(position, axis=0)], axis=1)
+        second = np.diff(first, axis=0)
+        # Of the three numbers of a turn, and of a shift, together; the start shows quick motion before it is damped.
+        widths = np.sqrt((second**2 * smooth.precision()).reshape(-1, 2, 3).sum(2))
+        if iteration == 0:
+            free = inside & ~bridged
+            usual = np.median(widths[free], axis=0) if free.any() else np.zeros(2)
+            quick = np.maximum(smooth.tail, NOISE_MARGIN * usual)
+        loose = np.repeat((1 + (widths / quick) ** 2) ** -POWER, 3, axis=1)
+        acceleration = inside[:, None] * smooth.precision() * np.where(bridged[:, None], 1, loose)
 
         band = np.zeros((13, count, 6))
         slope = np.zeros((count, 6))
         _add_differences(band, slope, speed, first, (-1.0, 1.0))
-        _add_differences(band, slope, acceleration, np.diff(first, axis=0), (1.0, -2.0, 1.0))
+        _add_differences(band, slope, acceleration, second, (1.0, -2.0, 1.0))
         for offset in (0, 6, 12):
             ahead = scale[offset // 6 :] if offset else scale
             band[offset, : len(ahead)] *= ahead * scale[: len(ahead)]
@@ -73,7 +132,8 @@ def smooth_poses(
         # A clip without any face has nothing to hold it: it stays where it starts.
         band[0] += 1e-3 * smooth.precision() * scale * scale * 1e-3
         step = solveh_banded(band.reshape(13, -1), -(gradient + slope * scale).reshape(-1), lower=True).reshape(-1, 6)
-        poses = poses.moved(step)
+        bend = -(solved[..., :6] @ step[..., None] + solved[..., 6:])[..., 0]
+        poses = poses.moved(np.concatenate([step, bend], axis=1))
         if np.abs(step).max() < CONVERGED:
             break
     return poses
