@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import avatar_object, capture_report, engine_environment, preferences, properties, takes
+from . import avatar_object, capture_report, engine_environment, preferences, properties, takes, training_picture
 
 CLASSES = (*preferences.CLASSES, *properties.CLASSES)
 
@@ -12,8 +12,9 @@ detach_properties = properties.detach
 
 
 def forget_loaded_data() -> None:
-    """Drop avatars, takes and reports kept in memory; they are read again when needed."""
+    """Drop avatars, takes, reports and pictures kept in memory; they are read again when needed."""
     avatar_object.forget_loaded()
     capture_report.forget()
     engine_environment.forget()
     takes.forget_decoded()
+    training_picture.forget()

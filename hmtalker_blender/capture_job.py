@@ -36,8 +36,8 @@ def running() -> jobs.Job | None:
 
 def no_capture_reason(context: bpy.types.Context) -> str:
     """Say why nothing can be captured now, or return an empty string. Looks at no video; panels ask it when drawn."""
-    if running() is not None:
-        return f"{TITLE} is under way"
+    if reason := jobs.apart_reason():
+        return reason
     settings: HMT_PG_capture = context.scene.hmtalker.capture
     if reason := engine_environment.status(context).reason:
         return reason
@@ -117,8 +117,12 @@ def unfinished_text(dataset: Path) -> str:
     stopped = read_unfinished(dataset)
     if stopped is None:
         return ""
-    step = f"step {stopped.stage_index + 1} of {stopped.stages} ({stopped.stage}, {stopped.share:.0%})"
-    return f"An earlier capture stopped in {step}; Capture goes on where it stopped"
+    return f"An earlier capture stopped in {step(stopped)}; Capture goes on where it stopped"
+
+
+def step(progress: Progress) -> str:
+    """Return where work stands, as a part of a sentence."""
+    return f"step {progress.stage_index + 1} of {progress.stages} ({progress.stage}, {progress.share:.0%})"
 
 
 def _absolute(path: str) -> Path:

@@ -26,6 +26,11 @@ def busy_reason() -> str:
     return next((f"{job.title} is under way" for job in running if not job.apart), "")
 
 
+def apart_reason() -> str:
+    """Say which job apart is under way, or return an empty string: two of them would be in each other's way."""
+    return next((f"{job.title} is under way" for job in running if job.apart), "")
+
+
 class Job:
     """One piece of long work."""
 

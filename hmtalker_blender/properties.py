@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine import action_units
+from . import training_properties
 
 NOT_SPEAKING = -1.0
 """Default of ``speech_time``: no moment of any take is being spoken, so the face runs on its Action Units alone."""
@@ -265,6 +266,9 @@ class HMT_PG_scene(bpy.types.PropertyGroup):
         soft_max=200,
     )
     capture: bpy.props.PointerProperty(name="Capture", type=HMT_PG_capture)  # type: ignore[valid-type]
+    training: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Training", type=training_properties.HMT_PG_training
+    )
     last_error: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Last Problem", description="What went wrong last time, and what to do about it", options={"SKIP_SAVE"}
     )
@@ -282,4 +286,8 @@ def detach() -> None:
     del bpy.types.Object.hmtalker
 
 
-CLASSES = (HMT_PG_take, HMT_PG_performance, HMT_PG_avatar, HMT_PG_video, HMT_PG_capture, HMT_PG_scene)
+CLASSES = (
+    *(HMT_PG_take, HMT_PG_performance, HMT_PG_avatar, HMT_PG_video, HMT_PG_capture),
+    *training_properties.CLASSES,
+    HMT_PG_scene,
+)

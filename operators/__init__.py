@@ -13,8 +13,10 @@ from . import (
     choose_videos,
     clear_take,
     open_report,
+    recall_training,
     render_to_sequencer,
     speak_file,
+    train,
     training_environment,
 )
 
@@ -27,8 +29,10 @@ CLASSES = (
     *choose_videos.CLASSES,
     *clear_take.CLASSES,
     *open_report.CLASSES,
+    *recall_training.CLASSES,
     *render_to_sequencer.CLASSES,
     *speak_file.CLASSES,
+    *train.CLASSES,
     *training_environment.CLASSES,
 )
 

@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
-from . import add_menu, drop_target, sequencer_panel, train_panel, view3d_panel
+from . import add_menu, drop_target, sequencer_panel, train_panel, training_panel, view3d_panel
 
-CLASSES = (*view3d_panel.CLASSES, *train_panel.CLASSES, *sequencer_panel.CLASSES, *drop_target.CLASSES)
+CLASSES = (
+    *view3d_panel.CLASSES,
+    *train_panel.CLASSES,
+    *training_panel.CLASSES,
+    *sequencer_panel.CLASSES,
+    *drop_target.CLASSES,
+)
 
 append_to_menus = add_menu.append
 remove_from_menus = add_menu.remove

@@ -105,7 +105,10 @@ def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, job: 
 def _draw_report(layout: bpy.types.UILayout, context: bpy.types.Context, report: capture_report.Report | None) -> None:
     if report is None:
         return
-    box = layout.box()
+    header, box = layout.panel("hmtalker_capture_report")  # folds away: Training stands below it
+    header.label(text="Report", icon=report.icon)
+    if box is None:
+        return
     sections.draw_sentence(box, context, report.verdict or "The training set is ready", report.icon)
     if report.footage:
         sections.draw_sentence(box, context, report.footage, "BLANK1")

@@ -31,6 +31,7 @@ PLANES: tuple[tuple[int, int], ...] = ((0, 1), (1, 2), (0, 2))
 """Axes of the three feature planes: xy, yz, xz."""
 
 FUSIONS = ("gate", "concat", "fixed", "implicit", "explicit")
+MOUTH_CONDITIONS = ("hybrid", "audio")
 
 Vector3 = tuple[float, float, float]
 
@@ -88,11 +89,15 @@ class MotionConfig:
     """False: the lower face is driven by the implicit condition alone (the parent's model)."""
     use_implicit: bool = True
     """False: the lower face is driven by Action Units alone."""
+    attention: bool = True
+    """False: every Gaussian inside the face's box listens to every channel alike (Eq (8) left out)."""
     face_base: float = 16.0
     face_finest: float = 38.4
     """Cells a side of the face's coarsest and finest tables; the parent has 256 per metre-and-bound: 256 * 0.15."""
     grid_levels: int = 12
     mouth_grid: str = "sane"
+    mouth_condition: str = "hybrid"
+    """What the inside of the mouth follows: hybrid, as the face does, or audio, the implicit condition alone."""
     face_center: Vector3 = (0.0, 0.0, 0.0)
     face_half_extent: Vector3 = (0.15, 0.15, 0.15)
     """Metres: the box of canonical space that the face field covers; outside it features are zero."""
@@ -104,6 +109,10 @@ class MotionConfig:
             raise ValueError(f"unknown fusion {self.fusion!r}; choose one of {', '.join(FUSIONS)}")
         if self.mouth_grid not in MOUTH_GRIDS:
             raise ValueError(f"unknown mouth grid {self.mouth_grid!r}; choose one of {', '.join(MOUTH_GRIDS)}")
+        if self.mouth_condition not in MOUTH_CONDITIONS:
+            raise ValueError(
+                f"unknown mouth condition {self.mouth_condition!r}; choose one of {', '.join(MOUTH_CONDITIONS)}"
+            )
         if not (self.use_explicit or self.use_implicit):
             raise ValueError("a motion model needs the implicit or the explicit condition, or both")
         # Upper limits keep a damaged or hostile file from asking for more memory than there is.
@@ -129,6 +138,11 @@ class MotionConfig:
         if not self.use_explicit:
             return "implicit"
         return self.fusion if self.use_implicit else "explicit"
+
+    @property
+    def mouth_fusion(self) -> str:
+        """The fusion of the mouth's own condition."""
+        return "implicit" if self.mouth_condition == "audio" else self.effective_fusion
 
     @property
     def face_shape(self) -> GridShape:

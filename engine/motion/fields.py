@@ -60,8 +60,11 @@ class _Field(nn.Module):
 class FaceField(_Field):
     """Eq (9): delta = MLP(H(mu) + C_u + C_l), concatenated; 100 -> 64 -> 64 -> 10, bias-free."""
 
-    def __init__(self, shape: GridShape, center: Vector3, half_extent: Vector3, hidden: int = 64) -> None:
+    def __init__(
+        self, shape: GridShape, center: Vector3, half_extent: Vector3, hidden: int = 64, attentive: bool = True
+    ) -> None:
         super().__init__(shape, center, half_extent, 2 * CONDITION, hidden, OFFSETS)
+        self.attentive = attentive
         self.lower_attention = RegionAttention(shape.features, rectified=False)
         self.upper_attention = RegionAttention(shape.features, rectified=True)
         self.register_buffer("output_scale", torch.tensor([OFFSET_SCALE] * 3 + [1.0] * 7), persistent=False)
@@ -69,6 +72,9 @@ class FaceField(_Field):
     def attention(self, means: Tensor) -> tuple[Tensor, Tensor]:
         """Lower- and upper-face attention ([N,32], [N,32]) of positions [N,3] or encodings [N,36]."""
         encoding = self.encode(means)
+        if not self.attentive:  # outside the box, where the encoding is zero, nothing may move
+            alike = (encoding != 0).any(-1, keepdim=True).to(encoding.dtype).expand(-1, CONDITION)
+            return alike, alike
         return self.lower_attention(encoding), self.upper_attention(encoding)
 
     def forward(self, means: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
@@ -77,7 +83,7 @@ class FaceField(_Field):
         Channels: d_mu 3 (metres), d_q 4 (added to the raw quaternion), d_s 3 (added to the raw scale).
         """
         encoding = self.encode(means)
-        attention = torch.cat([self.upper_attention(encoding), self.lower_attention(encoding)], dim=-1)  # [N,64]
+        attention = torch.cat(self.attention(encoding)[::-1], dim=-1)  # [N,64], upper first
         condition = torch.cat([upper, lower], dim=-1)  # [...,64]
         by_position, by_condition = self._first_layer()
         # (c * a) W^T = a (W diag(c))^T: the batch meets the small matrix, never the [N,64] attention.

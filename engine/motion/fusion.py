@@ -2,14 +2,12 @@
 """Hybrid motion modelling: merging what is heard with what is shown (arXiv 2508.10566, Eq (7)).
 
 Stochastic feature pairing decides, while training, what the implicit condition is paired with, so that at inference
-either alone is enough.
+either alone is enough; the odds and the draw are training's.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -29,35 +27,6 @@ class Pairing(enum.IntEnum):
     """Explicit operand zero: the implicit road alone."""
     IMPLICIT_MASKED = 3
     """Learned null in place of the implicit operand, Action Units of the frame: the face without any audio."""
-
-
-PAPER_PROBABILITIES: dict[Pairing, float] = {Pairing.VIDEO: 0.50, Pairing.AUDIO: 0.35, Pairing.MASKED: 0.15}
-EDITABLE_PROBABILITIES: dict[Pairing, float] = {
-    Pairing.VIDEO: 0.40,
-    Pairing.AUDIO: 0.35,
-    Pairing.MASKED: 0.15,
-    Pairing.IMPLICIT_MASKED: 0.10,
-}
-"""As the paper's three, plus the pairing that lets hand-made curves drive the face with no audio at all."""
-
-
-class RandomSource(Protocol):
-    """numpy.random.Generator and random.Random both are one."""
-
-    def random(self) -> float: ...
-
-
-def draw_pairing(rng: RandomSource, probabilities: Mapping[Pairing, float] = PAPER_PROBABILITIES) -> Pairing:
-    """One pairing, drawn with the given weights (they need not sum to 1; at least one must be positive)."""
-    pairings = [pairing for pairing, weight in probabilities.items() if weight > 0.0]
-    if not pairings or any(weight < 0.0 for weight in probabilities.values()):
-        raise ValueError("pairing probabilities must be non-negative, at least one of them positive")
-    left = rng.random() * sum(probabilities[pairing] for pairing in pairings)
-    for pairing in pairings:
-        left -= probabilities[pairing]
-        if left < 0.0:
-            return pairing
-    return pairings[-1]
 
 
 class Fusion(nn.Module):

@@ -23,11 +23,11 @@ __all__ = ["LowerCondition", "MotionConfig", "MotionModel", "Pairing"]
 class LowerCondition(nn.Module):
     """One branch's lower-face condition: its own Action Unit encoder, audio-to-AU mapping and fusion."""
 
-    def __init__(self, config: MotionConfig) -> None:
+    def __init__(self, fusion: str, fixed_alpha: float) -> None:
         super().__init__()
         self.au_encoder = AUEncoder(len(au.LOWER))
         self.a2am = A2AM()
-        self.fusion = Fusion(config.effective_fusion, config.fixed_alpha)
+        self.fusion = Fusion(fusion, fixed_alpha)
 
     def forward(self, implicit: Tensor, lower: Tensor, pairing: Pairing | Tensor) -> Tensor:
         """implicit [...,32], lower-face Action Units [...,9], one pairing or int64 [B] of them -> c_l [...,32]."""
@@ -56,9 +56,11 @@ class MotionModel(nn.Module):
         self.speech = SpeechPath(config.feature_dimension, config.projection_dimension)
         self.null_implicit = nn.Parameter(torch.zeros(CONDITION))
         self.upper_encoder = AUEncoder(len(au.UPPER))
-        self.face_condition = LowerCondition(config)
-        self.mouth_condition = LowerCondition(config)
-        self.face_field = FaceField(config.face_shape, config.face_center, config.face_half_extent)
+        self.face_condition = LowerCondition(config.effective_fusion, config.fixed_alpha)
+        self.mouth_condition = LowerCondition(config.mouth_fusion, config.fixed_alpha)
+        self.face_field = FaceField(
+            config.face_shape, config.face_center, config.face_half_extent, attentive=config.attention
+        )
         self.mouth_field = MouthField(config.mouth_shape, config.mouth_center, config.mouth_half_extent)
         self.register_buffer("au_maximum", torch.from_numpy(au.CONDITION_MAXIMUM.copy()), persistent=False)
 

@@ -118,6 +118,8 @@ class PortableMotion:
             linear(self._w, f"face_field.{name}.output", relu(linear(self._w, f"face_field.{name}.hidden", encoding)))
             for name in ("upper_attention", "lower_attention")
         ]
+        if not self.config.attention:
+            attention = [np.tile((encoding != 0).any(1, keepdims=True), CONDITION).astype(np.float32)] * 2
         constants = np.concatenate([encoding @ first[:, :features].T, relu(attention[0]), attention[1]], axis=1)
         if constants.shape[1] != kernels.FACE_CONSTANTS:
             raise ValueError(f"region attention is {attention[0].shape[1]} wide, expected {CONDITION}")

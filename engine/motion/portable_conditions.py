@@ -46,9 +46,10 @@ def readable_action_units(explicit: np.ndarray) -> np.ndarray:
     return np.clip(explicit[..., LOWER_CHANNELS], 0.0, au.MAXIMUM)
 
 
-def fuse(weights: Weights, name: str, config: MotionConfig, implicit: np.ndarray, explicit: np.ndarray) -> np.ndarray:
+def fuse(
+    weights: Weights, name: str, variant: str, fixed_alpha: float, implicit: np.ndarray, explicit: np.ndarray
+) -> np.ndarray:
     """Eq (7), twin of fusion.Fusion: [...,32], [...,32] -> [...,32]."""
-    variant = config.effective_fusion
     if variant == "implicit":
         return implicit
     if variant == "explicit":
@@ -57,7 +58,7 @@ def fuse(weights: Weights, name: str, config: MotionConfig, implicit: np.ndarray
     if variant == "concat":
         return linear(weights, f"{name}.output", both)
     if variant == "fixed":
-        gate: np.ndarray | np.float32 = np.float32(config.fixed_alpha)
+        gate: np.ndarray | np.float32 = np.float32(fixed_alpha)
     else:
         score = linear(weights, f"{name}.output", relu(linear(weights, f"{name}.hidden", both)))
         # The logistic function through tanh: it cannot overflow.
@@ -73,9 +74,9 @@ def conditions(weights: Weights, config: MotionConfig, state: MotionState) -> tu
         influence = np.float32(state.audio_influence)
         implicit = influence * state.implicit + (np.float32(1.0) - influence) * implicit
     lower = []
-    for branch in ("face_condition", "mouth_condition"):
+    for branch, variant in (("face_condition", config.effective_fusion), ("mouth_condition", config.mouth_fusion)):
         explicit = encode_action_units(weights, f"{branch}.au_encoder", units[_LOWER])
-        lower.append(fuse(weights, f"{branch}.fusion", config, implicit, explicit))
+        lower.append(fuse(weights, f"{branch}.fusion", variant, config.fixed_alpha, implicit, explicit))
     return lower[0], encode_action_units(weights, "upper_encoder", units[_UPPER]), lower[1]
 
 

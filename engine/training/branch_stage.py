@@ -7,49 +7,38 @@ compared through it.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from .. import action_units
 from ..camera import Camera
 from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
+from .attention_losses import attention_error, attention_lengths, attention_picture
 from .checkpoint import State, generator_state, restore_generator
-from .dataset import Performance, Pictures
-from .densify import GradientStatistics, densify_and_prune
+from .curricula import FrameDraw, Lesson
+from .dataset import Pictures
+from .densify import GradientStatistics, densify_and_prune, opacity_limit
+from .frame_conditions import Conditions
+from .lips_rectangle import lips_rectangle
+from .losses import alpha_terms, delta_terms, motion_factor, paint_over, sees_hair
+from .motion_optimiser import motion_optimiser
+from .pairing_draw import draw_pairing
 from .parameters import GaussianParameters
-from .presets import BranchSchedule
+from .perceptual import PerceptualLoss
 from .scene import RenderedLayer, Scene, on_background, over, random_background
-from .speech_stage import hear_clip
+from .schedules import BranchSchedule, Pairings
 from .ssim import ssim
+from .step_guard import StepGuard
 from .targets import Crop, Target, mouth_crop, target_of
 
 MOUTH_MARGIN = 10
 """Pixels around the visible mouth that the mouth branch looks at."""
-
-
-class Conditions:
-    """Per frame: what the face is told. Implicit features are heard once; the audio path no longer learns here."""
-
-    def __init__(self, model: MotionModel, performance: Performance, pictures: Pictures) -> None:
-        self.model, self.pictures = model, pictures
-        self.implicit: dict[int, np.ndarray] = {}
-        for clip in np.unique(pictures.clip_index[pictures.clip_index >= 0]):
-            rows = performance.frames_of(int(clip))
-            self.implicit[int(clip)], _ = hear_clip(model, performance.speech[int(clip)][0], len(rows))
-
-    def of(self, frame: int) -> tuple[Tensor, Tensor, Tensor]:
-        """-> lower face [32], upper face [32], mouth [32] conditions of one picture, from its own Action Units."""
-        clip = int(self.pictures.clip_index[frame])
-        values = torch.from_numpy(action_units.clip(self.pictures.action_units[frame]))[None]
-        if clip < 0:
-            heard, kind = torch.zeros(1, 32), Pairing.IMPLICIT_MASKED
-        else:
-            heard = torch.from_numpy(self.implicit[clip][int(self.pictures.frame_in_clip[frame])])[None]
-            kind = Pairing.VIDEO
-        lower, upper, mouth = self.model.conditions(heard, values, kind)
-        return lower[0], upper[0], mouth[0]
+ENCODING_EVERY = 100
+"""Steps after which tables that do not learn are asked again for places that have moved."""
+VIDEO_ALONE = Pairings(1.0, 0.0, 0.0, 0.0)
 
 
 class BranchStage:
@@ -67,27 +56,26 @@ class BranchStage:
         schedule: BranchSchedule,
         seed: int = 0,
         front: GaussianParameters | None = None,
+        pairings: Pairings = VIDEO_ALONE,
     ) -> None:
         self.branch, self.model, self.parameters, self.pictures = branch, model, parameters, pictures
         self.conditions, self.scene, self.camera, self.schedule = conditions, scene, camera, schedule
-        self.front = front
+        self.front, self.pairings = front, pairings
+        conditions.live = schedule.audio_rate > 0
         self.whole = Crop(0, 0, camera.width, camera.height)
         self.rng = np.random.default_rng(seed + 1)
         self.generator = torch.Generator().manual_seed(seed + 2)
         self.optimiser = torch.optim.Adam(parameters.groups(schedule.means_rate), eps=1e-15, fused=True)
-        self.field = field = model.face_field if branch == "face" else model.mouth_field
-        motion = [p for name, p in field.named_parameters() if "grid" not in name]
-        grids = [p for name, p in field.named_parameters() if "grid" in name]
-        self.motion_optimiser = torch.optim.AdamW(
-            [{"params": motion, "lr": schedule.motion_rate}, {"params": grids, "lr": schedule.motion_rate * 5}],
-            weight_decay=0,
-        )
+        self.field = model.face_field if branch == "face" else model.mouth_field
+        self.motion_optimiser = motion_optimiser(model, branch, schedule)
         self.statistics = GradientStatistics(parameters.count)
+        self.guard = StepGuard()
+        self.perceptual = PerceptualLoss(schedule.perceptual, schedule.iterations)
         learning = np.flatnonzero(~pictures.test)
         if branch == "mouth":
-            learning = np.array([f for f in learning if mouth_crop(pictures, int(f), MOUTH_MARGIN) is not None])
-        self.frames = {"window": learning, "whole": learning[pictures.whole[learning]]}
-        self.order: dict[str, list[int]] = {"window": [], "whole": []}
+            learning = np.array([f for f in learning if mouth_crop(pictures, int(f), MOUTH_MARGIN) is not None], int)
+        self.lesson = Lesson(branch, schedule, pictures.action_units, learning)
+        self.draws = {"window": FrameDraw(learning), "whole": FrameDraw(learning[pictures.whole[learning]])}
         self.iteration = 0
         self.encoding: Tensor | None = None
         if front is not None:
@@ -99,11 +87,12 @@ class BranchStage:
             "iteration": self.iteration,
             "rng": generator_state(self.rng),
             "generator": self.generator.get_state(),
-            "order": {kind: [int(frame) for frame in frames] for kind, frames in self.order.items()},
+            "order": {kind: list(draw.order) for kind, draw in self.draws.items()},
             "optimiser": self.optimiser.state_dict(),
             "motion_optimiser": self.motion_optimiser.state_dict(),
             "statistics": dict(vars(self.statistics)),
-            "encoding": self.encoding,
+            "encoding": None if self.encoding is None else self.encoding.detach(),
+            "guard": self.guard.state(),
         }
 
     def restore(self, state: State) -> None:
@@ -111,20 +100,30 @@ class BranchStage:
         self.iteration = state["iteration"]
         restore_generator(self.rng, state["rng"])
         self.generator.set_state(state["generator"])
-        self.order = {kind: list(frames) for kind, frames in state["order"].items()}
+        for kind, order in state["order"].items():
+            self.draws[kind].restore(order)
         self.optimiser.load_state_dict(state["optimiser"])
         self.motion_optimiser.load_state_dict(state["motion_optimiser"])
         self.statistics = GradientStatistics(self.parameters.count)
         vars(self.statistics).update(state["statistics"])
         self.encoding = state["encoding"]
+        self.guard.restore(state["guard"])
+
+    @property
+    def moving(self) -> bool:
+        """Whether motion learns in this step."""
+        return self.iteration >= self.schedule.motion_from and not self.polishing
+
+    @property
+    def polishing(self) -> bool:
+        """Whether colours alone learn in this step."""
+        return self.iteration >= self.schedule.polish * self.schedule.iterations
 
     def next_frame(self) -> tuple[int, Crop]:
         """A frame without replacement, reshuffled, and what of it to look at."""
         due = self.branch == "face" and self.iteration % self.schedule.full_frame_every == 0
-        kind = "whole" if due and len(self.frames["whole"]) else "window"
-        if not self.order[kind]:
-            self.order[kind] = list(self.rng.permutation(self.frames[kind]))
-        frame = int(self.order[kind].pop())
+        kind = "whole" if due and len(self.draws["whole"].frames) else "window"
+        frame = self.draws[kind].next(self.rng, self.lesson.wanted(self.iteration))
         if kind == "whole":
             return frame, self.whole
         if self.branch == "mouth":
@@ -135,52 +134,104 @@ class BranchStage:
 
     def offsets(self, lower: Tensor, upper: Tensor, mouth: Tensor) -> Tensor:
         """Offsets of the branch's Gaussians under conditions [32] each: [N,10] or [N,3]."""
-        learning = self.iteration >= self.schedule.motion_from
-        if self.encoding is None or self.encoding.shape[0] != self.parameters.count or self.iteration % 100 == 0:
+        count = self.parameters.count
+        if self.moving and self.schedule.grid_rate > 0:
+            self.encoding = self.field.encode(self.parameters.means)
+        elif self.encoding is None or len(self.encoding) != count or self.iteration % ENCODING_EVERY == 0:
             with torch.no_grad():
                 self.encoding = self.field.encode(self.parameters.means)
-        with torch.set_grad_enabled(learning):
+        with torch.set_grad_enabled(self.moving):
             if self.branch == "face":
                 return self.model.face_offsets(self.encoding, lower[None], upper[None])[0]
             return self.model.mouth_offsets(self.encoding, mouth[None])[0]
 
     def step(self) -> dict[str, float]:
         """One frame: render, compare, descend; now and then densify and prune."""
-        schedule = self.schedule
+        schedule, moving = self.schedule, self.moving
+        if not len(self.draws["window"].frames):  # lips that never open: nothing to see
+            self.iteration += 1
+            return {}
         frame, crop = self.next_frame()
         target = target_of(self.pictures, frame, crop)
         camera, head = crop.camera(self.camera), self.pictures.head[frame]
-        lower, upper, mouth = self.conditions.of(frame)
+        with nullcontext() if moving and schedule.conditions_rate > 0 else torch.no_grad():
+            lower, upper, mouth = self.conditions.of(frame, self._pairing())
         offsets = self.offsets(lower, upper, mouth)
         layer = self.scene.layer(self.branch, self.parameters, offsets, head, camera, self.pictures.body_of(frame))
-        background = random_background(self.rng)
+        drawn = random_background(self.rng)
+        background = torch.zeros(3) if self.polishing else drawn
+        lips = lips_rectangle(self.model.config, self.scene.pivot.numpy(), head, camera)
         if self.branch == "face":
             image = on_background(layer.rgb, layer.alpha, background)
             truth = on_background(target.face, target.face_alpha, background)
-            alpha_loss = (layer.alpha - target.face_alpha).abs().mean()
+            if not sees_hair(schedule, self.iteration):
+                image, truth = paint_over(image, truth, target.hair, background)
+            alpha_term, alpha_error = alpha_terms(layer.alpha, target.face_alpha, schedule)
         else:
             with torch.no_grad():
                 front_offsets = self.model.face_offsets(self.front_encoding, lower[None], upper[None])[0]
                 assert self.front is not None
                 front = self.scene.layer("face", self.front, front_offsets, head, camera, self.pictures.body_of(frame))
-            image, truth, alpha_loss = self._mouth(front, layer, target, background)
+            image, truth, alpha_error = self._mouth(front, layer, target, background)
+            alpha_term = (schedule.alpha + schedule.alpha_regions) * alpha_error
         l1 = (image - truth).abs().mean()
         similarity = ssim(image, truth)
-        loss = l1 + schedule.dssim * (1 - similarity) + schedule.alpha * alpha_loss
-        loss = loss + schedule.delta_l1 * offsets.abs().sum(1).mean()
+        loss = l1 + schedule.dssim * (1 - similarity) + alpha_term
+        said = {"l1": l1, "ssim": similarity, "alpha": alpha_error}
+        if moving:
+            loss = loss + delta_terms(offsets, schedule)
+            if schedule.align > 0 and (align := self.conditions.alignment(frame, self.branch)) is not None:
+                loss, said["align"] = loss + schedule.align * align, align
+            loss = loss + self._attention(layer, camera, lips, target)
+        if self.perceptual.due(self.iteration):
+            looks = self.perceptual(image, truth, target.person_alpha, lips, self.rng)
+            loss, said["lpips"] = loss + looks, looks
         loss.backward()
-        if self.branch == "face" and schedule.densify_from <= self.iteration < schedule.densify_until:
-            assert layer.screen.means2d_grad is not None  # the backward pass has just filled it in
-            self.statistics.add(layer.screen.means2d_grad, layer.screen.radii, camera.width, camera.height)
-        self.optimiser.step()
+        return self._descend(loss, layer, camera) or {name: float(value.detach()) for name, value in said.items()}
+
+    def _pairing(self) -> Pairing:
+        """Drawn while motion learns; before and after, and at first, the frame's own Action Units fit it best."""
+        drawn = draw_pairing(self.rng, self.pairings)
+        trusted = self.iteration >= self.schedule.motion_from + self.schedule.video_only
+        return drawn if self.moving and trusted else Pairing.VIDEO
+
+    def _attention(self, layer: RenderedLayer, camera: Camera, lips: Crop | None, target: Target) -> Tensor | float:
+        """The term that keeps attention where it belongs, in the steps that draw it."""
+        schedule = self.schedule
+        if self.branch != "face" or not (schedule.attention_lips or schedule.attention_hair):
+            return 0.0
+        if self.iteration % schedule.attention_every:
+            return 0.0
+        assert self.encoding is not None
+        lengths = attention_lengths(self.model.face_field, self.encoding.detach())
+        picture = attention_picture(self.scene, layer, lengths, camera)
+        hair = target.hair if sees_hair(schedule, self.iteration) else None
+        return attention_error(picture, lips, hair, schedule.attention_lips, schedule.attention_hair)
+
+    def _descend(self, loss: Tensor, layer: RenderedLayer, camera: Camera) -> dict[str, float] | None:
+        """The step itself, or what to report of one that is left out."""
+        schedule = self.schedule
+        optimisers = (self.optimiser, self.motion_optimiser)
+        learning = (parameter for o in optimisers for group in o.param_groups for parameter in group["params"])
+        allowed = self.guard.allows(loss, learning)
+        if allowed:
+            if schedule.densify_from <= self.iteration < schedule.densify_until:
+                assert layer.screen.means2d_grad is not None  # the backward pass has just filled it in
+                self.statistics.add(layer.screen.means2d_grad, layer.screen.radii, camera.width, camera.height)
+            if self.polishing:
+                for name in ("means", "raw_scales", "quaternions", "raw_opacities"):
+                    getattr(self.parameters, name).grad = None
+            self.optimiser.step()
+            if self.moving:
+                self.motion_optimiser.step()
         self.optimiser.zero_grad()
-        if self.iteration >= schedule.motion_from:
-            self.motion_optimiser.step()
         self.model.zero_grad()
+        if self.encoding is not None:
+            self.encoding = self.encoding.detach()
         self.iteration += 1
         self._decay()
         self._densify()
-        return {"l1": float(l1.detach()), "ssim": float(similarity.detach()), "alpha": float(alpha_loss.detach())}
+        return None if allowed else {"skipped": 1.0}
 
     @staticmethod
     def _mouth(
@@ -199,24 +250,32 @@ class BranchStage:
         return image, truth, inside
 
     def _decay(self) -> None:
-        """Rates fall to a tenth by the end, log-linearly."""
-        factor = 0.1 ** (self.iteration / max(1, self.schedule.iterations))
-        for group in (*self.optimiser.param_groups, *self.motion_optimiser.param_groups):
+        """Each group's own way down."""
+        schedule = self.schedule
+        done = self.iteration / max(1, schedule.iterations)
+        for group in self.optimiser.param_groups:
             group.setdefault("start", group["lr"])
-            group["lr"] = group["start"] * factor
+            end = schedule.means_decay if group["name"] == "means" else schedule.decay
+            group["lr"] = group["start"] * end**done
+        for group in self.motion_optimiser.param_groups:
+            group.setdefault("start", group["lr"])
+            group["lr"] = group["start"] * motion_factor(schedule, self.iteration)
 
     def _densify(self) -> None:
         schedule = self.schedule
         inside = schedule.densify_from < self.iteration <= schedule.densify_until
-        if self.branch != "face" or not inside or self.iteration % schedule.densify_every:
+        if not inside or self.iteration % schedule.densify_every:
             return
+        moved = self.iteration > schedule.motion_from
         self.statistics = densify_and_prune(
             self.parameters,
             self.optimiser,
             self.statistics,
             schedule.gradient_threshold,
-            schedule.prune_opacity,
+            opacity_limit(schedule, self.iteration),
             schedule.maximum,
             self.generator,
+            largest_radius=schedule.prune_radius if moved else 0.0,
+            largest_scale=schedule.prune_scale if moved else 0.0,
         )
         self.encoding = None

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PRESETS = ("editable", "quick", "smoke")
+PRESETS = ("editable", "quick", "robust", "paper", "parent", "smoke")
 
 
 def add_train_command(commands: Any) -> None:
@@ -21,28 +21,36 @@ def add_train_command(commands: Any) -> None:
     command.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'hmtalker capture' wrote")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="AVATAR", help="avatar file (.hmt)")
     command.add_argument("--preset", choices=PRESETS, default=PRESETS[0], help="schedule (editable)")
+    command.add_argument(
+        "--variant", action="append", default=[], metavar="FLAG=VALUE", help="a row of the paper's ablation; repeatable"
+    )
     command.add_argument("--work", type=Path, metavar="FOLDER", help="for checkpoints (AVATAR.work)")
     command.add_argument("--name", help="the avatar's name (the file's)")
     command.add_argument("--licence", default="", help="SPDX identifier of the footage's licence")
     command.add_argument("--attribution", default="", help="who is to be named")
-    command.add_argument("--consent", default="", help="who consented to what, and when")
+    command.add_argument("--consent", default="", metavar="TEXT", help="what the person agreed to (needed)")
+    command.add_argument("--consent-person", default="", metavar="NAME", help="who agreed (needed)")
+    command.add_argument("--consent-date", default="", metavar="YYYY-MM-DD", help="when they agreed (needed)")
+    command.add_argument("--consent-recorded-by", default="", metavar="NAME", help="who wrote it down (needed)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--threads", type=int, default=0, help="processor cores (all)")
     command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
+    from ..consent import Consent
     from .train import TrainOptions, train
 
     chosen = TrainOptions(
         dataset=options.dataset,
         output=options.output,
         preset=options.preset,
+        variants=tuple(options.variant),
         work=options.work,
         name=options.name or options.output.stem,
         licence=options.licence,
         attribution=options.attribution,
-        consent=options.consent,
+        consent=Consent(options.consent_person, options.consent, options.consent_date, options.consent_recorded_by),
         seed=options.seed,
         threads=options.threads,
     )

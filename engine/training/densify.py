@@ -7,11 +7,18 @@ import torch
 from torch import Tensor
 
 from .parameters import GaussianParameters, replace_rows
+from .schedules import BranchSchedule
 
 SPLIT_SHRINK = 1.6
 """Children of a split are smaller by this factor (3D Gaussian Splatting)."""
 SPLIT_RADIUS = 6.0
 """Pixels: a Gaussian with a larger screen radius is split, a smaller one is cloned."""
+
+
+def opacity_limit(schedule: BranchSchedule, iteration: int) -> float:
+    """Opacity below which Gaussians are dropped at `iteration`: it rises until densifying ends (METHOD 4.3)."""
+    done = min(1.0, iteration / max(1, schedule.densify_until))
+    return schedule.prune_opacity + schedule.prune_opacity_growth * done
 
 
 class GradientStatistics:
@@ -43,11 +50,24 @@ def densify_and_prune(
     prune_opacity: float,
     maximum: int,
     generator: torch.Generator,
+    *,
+    largest_radius: float = 0.0,
+    largest_scale: float = 0.0,
 ) -> GradientStatistics:
-    """Clone small Gaussians with a large gradient, split large ones, drop the transparent and the never seen."""
+    """Clone small Gaussians with a large gradient, split large ones, drop the transparent and the never seen.
+
+    largest_radius (pixels), largest_scale (metres): what is larger is dropped too; 0: however large. A set of which
+    nothing would be left stays as it is.
+    """
     with torch.no_grad():
         opacity = torch.sigmoid(parameters.raw_opacities)
         keep = (opacity > prune_opacity) & (statistics.seen > 0)
+        if largest_radius > 0:
+            keep &= statistics.radius <= largest_radius
+        if largest_scale > 0:
+            keep &= torch.nn.functional.softplus(parameters.raw_scales).amax(1) <= largest_scale
+        if not keep.any():
+            return GradientStatistics(parameters.count)
         room = max(0, maximum - int(keep.sum()))
         gradient = torch.where(keep, statistics.mean(), torch.zeros(()))
         candidates = torch.nonzero(gradient > threshold).squeeze(1)

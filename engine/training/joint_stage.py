@@ -11,12 +11,15 @@ import torch
 
 from ..camera import Camera
 from ..motion.model import MotionModel
-from .branch_stage import Conditions
 from .checkpoint import State, generator_state, restore_generator
 from .dataset import Pictures
+from .frame_conditions import Conditions
 from .parameters import GaussianParameters
+from .perceptual import PerceptualLoss
 from .scene import Scene, on_background, over, random_background
+from .schedules import JointTerms
 from .ssim import ssim
+from .step_guard import StepGuard
 from .targets import Crop, target_of
 
 COLOUR_RATE = 1.5e-3
@@ -38,10 +41,14 @@ class JointStage:
         camera: Camera,
         iterations: int,
         seed: int = 0,
+        terms: JointTerms | None = None,
     ) -> None:
         self.model, self.face, self.mouth, self.pictures = model, face, mouth, pictures
         self.conditions, self.scene, self.camera, self.iterations = conditions, scene, camera, iterations
         self.whole = Crop(0, 0, camera.width, camera.height)
+        self.terms = terms or JointTerms()
+        self.perceptual = PerceptualLoss(self.terms.perceptual, iterations)
+        self.guard = StepGuard()
         self.rng = np.random.default_rng(seed + 3)
         self.frames = np.flatnonzero(~pictures.test)
         self.whole_frames = self.frames[pictures.whole[self.frames]]
@@ -61,12 +68,14 @@ class JointStage:
             "iteration": self.iteration,
             "rng": generator_state(self.rng),
             "optimiser": self.optimiser.state_dict(),
+            "guard": self.guard.state(),
         }
 
     def restore(self, state: State) -> None:
         self.iteration = state["iteration"]
         restore_generator(self.rng, state["rng"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.guard.restore(state["guard"])
 
     def step(self) -> dict[str, float]:
         """One frame."""
@@ -86,11 +95,18 @@ class JointStage:
         truth = on_background(target.person, target.person_alpha, background)
         l1 = (image - truth).abs().mean()
         similarity = ssim(image, truth)
-        (l1 + 0.2 * (1 - similarity)).backward()
-        self.optimiser.step()
+        loss = l1 + self.terms.dssim * (1 - similarity)
+        said = {"l1": l1, "ssim": similarity}
+        if self.perceptual.due(self.iteration):
+            looks = self.perceptual(image, truth, target.person_alpha, None, self.rng)
+            loss, said["lpips"] = loss + looks, looks
+        loss.backward()
+        allowed = self.guard.allows(loss, [p for group in self.optimiser.param_groups for p in group["params"]])
+        if allowed:
+            self.optimiser.step()
         for parameters in (self.face, self.mouth):
             parameters.zero_grad()
         self.iteration += 1
         for group, rate in zip(self.optimiser.param_groups, (COLOUR_RATE, OPACITY_RATE), strict=True):
             group["lr"] = rate * 0.1 ** (self.iteration / max(1, self.iterations))
-        return {"l1": float(l1.detach()), "ssim": float(similarity.detach())}
+        return {name: float(value.detach()) for name, value in said.items()} if allowed else {"skipped": 1.0}

@@ -22,6 +22,7 @@ from .dataset import Performance
 from .descent import descend
 from .presets import MotionSchedule, Pairings
 from .speech_stage import hear_clip
+from .step_guard import StepGuard
 from .surface import Surface
 
 MILLIMETRE = 1.0e-3
@@ -87,8 +88,8 @@ class MotionStage:
     ) -> None:
         self.model, self.performance, self.surface, self.schedule = model, performance, surface, schedule
         self.rng = np.random.default_rng(seed + 10)
-        self.probabilities = np.array([pairings.video, pairings.audio, pairings.masked, pairings.implicit_masked])
-        self.probabilities /= self.probabilities.sum()
+        self.probabilities = pairings.probabilities()
+        self.guard = StepGuard()
         clips = np.flatnonzero(performance.train_clip)
         self.rows = np.concatenate([performance.frames_of(int(c)) for c in clips])
         self.implicit = self._hear_all(clips)
@@ -180,7 +181,7 @@ class MotionStage:
             "mouth": self._compare(self.surface.mouth, "mouth", weights, mouth, None),
             "align": 0.1 * self.model.alignment_loss(implicit, truth),
         }
-        return descend(losses, self.parameters, self.optimiser, self.scheduler)
+        return descend(losses, self.parameters, self.optimiser, self.scheduler, self.guard)
 
     def _compare(self, surface: Surface, branch: str, weights: Tensor, lower: Tensor, upper: Tensor | None) -> Tensor:
         odds = self.odds[branch]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..camera import Camera
-from ..gaussians.posing_torch import pose_torch
+from ..gaussians.posing_torch import Posed, pose_torch
 from ..head_pose import HeadPose
 from ..rasterize.autograd import Screen, rasterize
 from ..rasterize.cpu import CpuRasterizer
@@ -22,6 +22,7 @@ class RenderedLayer:
     rgb: Tensor  # [h,w,3] premultiplied
     alpha: Tensor  # [h,w]
     screen: Screen  # radii [N] and, after backward, means2d_grad [N,2]
+    posed: Posed  # what was drawn: means, quaternions, scales, opacities, colours
 
 
 class Scene:
@@ -29,7 +30,7 @@ class Scene:
 
     def __init__(self, pivot: np.ndarray, threads: int) -> None:
         self.pivot = torch.from_numpy(np.asarray(pivot, np.float32))
-        self.rasterizers = {name: CpuRasterizer(threads=threads) for name in ("face", "mouth")}
+        self.rasterizers = {name: CpuRasterizer(threads=threads) for name in ("face", "mouth", "extra")}
 
     def layer(
         self,
@@ -65,7 +66,7 @@ class Scene:
             eye,
         )
         rgb, alpha, screen = rasterize(*posed, camera, None, self.rasterizers[name])
-        return RenderedLayer(rgb, alpha, screen)
+        return RenderedLayer(rgb, alpha, screen, posed)
 
 
 def over(front: RenderedLayer, back_rgb: Tensor, back_alpha: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from .checkpoint import State, generator_state, restore_generator
 from .dataset import Performance
 from .descent import descend
 from .presets import SpeechSchedule
+from .step_guard import StepGuard
 
 SPREAD_FLOOR = 0.15
 """Intensity added to each Action Unit's spread, so that one that hardly moves does not count for much."""
@@ -43,6 +44,7 @@ class SpeechStage:
         self.unsaid = torch.from_numpy(np.concatenate([performance.rounding, performance.measurements], 1))
         self.unsaid_spread = self.unsaid[torch.from_numpy(known)].std(0) + 0.05
         self.probe = nn.Linear(32, self.unsaid.shape[1])
+        self.guard = StepGuard()
         learning = [*model.speech.parameters(), *model.face_condition.parameters(), *model.mouth_condition.parameters()]
         self.parameters = [*learning, *self.probe.parameters()]
         self.optimiser = torch.optim.AdamW(self.parameters, schedule.learning_rate, weight_decay=schedule.weight_decay)
@@ -115,7 +117,7 @@ class SpeechStage:
             ).sum(),
             "unsaid": (((said - self.unsaid[torch.from_numpy(rows)]) / self.unsaid_spread) ** 2).mean(),
         }
-        return descend(losses, self.parameters, self.optimiser, self.scheduler)
+        return descend(losses, self.parameters, self.optimiser, self.scheduler, self.guard)
 
 
 @torch.no_grad()

@@ -67,6 +67,7 @@ class Target:
     person: Tensor  # [h,w,3]
     person_alpha: Tensor  # [h,w]
     mouth: Tensor  # [h,w] coverage of the mouth's inside, 0..1
+    hair: Tensor  # [h,w] coverage of hair, 0..1
 
     @property
     def face(self) -> Tensor:
@@ -82,6 +83,7 @@ class Target:
 def target_of(pictures: Pictures, frame: int, crop: Crop) -> Target:
     """The target of frame number `frame` within `crop`."""
     rgba = torch.from_numpy(np.ascontiguousarray(crop.cut(pictures.rgba[frame]))).float() / 255
-    mouth = torch.from_numpy(np.ascontiguousarray(crop.cut(pictures.masks[frame])[..., 0])).float() / 255
+    masks = torch.from_numpy(np.ascontiguousarray(crop.cut(pictures.masks[frame])[..., :2])).float() / 255
     alpha = rgba[..., 3]
-    return Target(rgba[..., :3] * alpha[..., None], alpha, torch.minimum(mouth, alpha))
+    mouth, hair = (torch.minimum(masks[..., channel], alpha) for channel in (0, 1))
+    return Target(rgba[..., :3] * alpha[..., None], alpha, mouth, hair)

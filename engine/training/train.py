@@ -8,29 +8,35 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..atomic_file import write_atomically
 from ..avatar import Avatar, save_avatar
+from ..consent import Consent
 from ..errors import HMTalkerError
 from ..motion.config import MotionConfig
 from ..motion.state import MotionState
 from ..png_file import encode_png
 from ..render import Renderer
 from ..speech.whisper_onnx import WHISPER_ID, find_model
+from .blendshape_cue import with_blendshape_cue
 from .dataset import Dataset, load_camera, load_performance, load_pictures
 from .export import build_avatar
 from .filmed_person import filmed_person
+from .perceptual import with_perceptual_network
 from .presets import PRESETS, Preset
+from .preview import Preview
 from .trainer import Report, Trainer
+from .variants import Variant
 
 FINEST = 160.0
 """Cells a side of the face field's finest table: about 2 mm on a face (the paper's parent has 38)."""
 THUMBNAIL = 128
 RUN = "run.json"
+PREVIEW = "preview.png"
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,10 @@ class TrainOptions:
     name: str = ""
     licence: str = ""
     attribution: str = ""
-    consent: str = ""
+    consent: Consent = field(default_factory=Consent)
+    """Must be complete."""
+    variants: tuple[str, ...] = ()
+    """Flags of ``variants``, such as "fusion=concat"."""
     seed: int = 0
     threads: int = 0
 
@@ -66,25 +75,38 @@ def train(
     options: TrainOptions, report: Report | None = None, cancelled: Callable[[], bool] | None = None
 ) -> TrainResult:
     """Train, or go on training. Raises :class:`HMTalkerError` and :class:`~..errors.CancelledError`."""
+    if lack := options.consent.missing():
+        raise HMTalkerError(f"{lack}.")
     if not (options.dataset / "performance.npz").is_file():
         raise HMTalkerError(f"'{options.dataset}' is not a finished dataset; run 'hmtalker capture' to its end first.")
     # a filmed surface is sampled as finely as its Gaussians shall lie
-    preset = replace(PRESETS[options.preset], seed=options.seed, shares={})
+    start = replace(PRESETS[options.preset], seed=options.seed, shares={})
+    preset = with_perceptual_network(Variant.parse(options.variants).apply(start))
     camera, pivot = load_camera(options.dataset / "camera.json")
     performance = load_performance(options.dataset)
     dataset = Dataset(camera, pivot, performance, load_pictures(options.dataset, stream=True))
+    if preset.variant.get("cue") == "blendshape":
+        dataset = with_blendshape_cue(options.dataset, dataset)
     config = MotionConfig(feature_dimension=performance.speech[0].shape[2], face_finest=FINEST)
     work = options.work or options.output.with_name(options.output.name + ".work")
     earlier = _begin(work, options, preset)
     started = time.monotonic()
+    threads = options.threads or os.cpu_count() or 1
+    preview = Preview(dataset, threads, work / PREVIEW)
+
+    def told(stage: str, done: int, of: int, losses: dict[str, float]) -> None:
+        preview.refresh(trainer.trained, now=done == of)
+        if report is not None:
+            report(stage, done, of, losses)
+
     trainer = Trainer(
         dataset,
         preset,
         filmed_person(options.dataset, dataset, options.seed),
         config,
         work,
-        options.threads or os.cpu_count() or 1,
-        report,
+        threads,
+        told,
         cancelled,
     )
     try:
@@ -96,7 +118,7 @@ def train(
         "name": options.name or options.output.stem,
         "licence": options.licence,
         "attribution": options.attribution,
-        "consent": {"statement": options.consent} if options.consent else {},
+        "consent": options.consent.to_dict(),
         "encoder": {"id": WHISPER_ID, "dim": config.feature_dimension, "sha256": _encoder_hash()},
         "training": preset.to_dict() | {"pictures": dataset.pictures.count if dataset.pictures else 0}
         | {"seconds": round(seconds)},
@@ -135,8 +157,8 @@ def _begin(work: Path, options: TrainOptions, preset: Preset) -> float:
             return float(data["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    for path in work.glob("stage_*.pt"):
-        path.unlink()
+    for path in (*work.glob("stage_*.pt"), work / PREVIEW):
+        path.unlink(missing_ok=True)
     _note(work, options, preset, 0.0)
     return 0.0
 

@@ -18,12 +18,16 @@ from ..errors import CancelledError
 from ..motion.config import Vector3
 from ..motion.model import MotionConfig, MotionModel
 from . import checkpoint
-from .branch_stage import BranchStage, Conditions
+from .action_unit_smoothing import smoothed
+from .branch_stage import BranchStage
 from .checkpoint import Stage, State
 from .dataset import Dataset, Pictures
+from .frame_conditions import Conditions
+from .freed_memory import give_back
 from .joint_stage import JointStage
 from .motion_stage import MotionStage, SurfaceMotion
 from .parameters import GaussianParameters
+from .perceptual import with_perceptual_network
 from .presets import BranchSchedule, Preset
 from .scene import Scene
 from .speech_stage import SpeechStage
@@ -67,12 +71,14 @@ class Trainer:
         torch.manual_seed(preset.seed)
         torch.set_num_threads(1)  # the kernels that matter have threads of their own
         work.mkdir(parents=True, exist_ok=True)
+        preset = with_perceptual_network(preset)
+        dataset = smoothed(dataset) if preset.smooth_action_units else dataset
         self.dataset, self.preset, self.surface, self.work, self.threads = dataset, preset, surface, work, threads
         self.report: Report = report or (lambda *_: None)
         self.cancelled = cancelled or (lambda: False)
         rng = np.random.default_rng(preset.seed)
         self.trained = Trained(
-            MotionModel(fit_boxes(config, surface)),
+            MotionModel(preset.motion_config(fit_boxes(config, surface))),
             GaussianParameters.on_surface(surface.face.thin(preset.shares, rng), preset.sh_degree),
             GaussianParameters.on_surface(surface.mouth.thin(preset.shares, rng), preset.sh_degree),
         )
@@ -135,6 +141,7 @@ class Trainer:
             schedule,
             self.preset.seed,
             front=trained.face if name == "mouth" else None,
+            pairings=self.preset.pairings,
         )
         return branch, schedule.iterations
 
@@ -156,6 +163,7 @@ class Trainer:
             self.dataset.camera,
             self.preset.joint_iterations,
             self.preset.seed,
+            self.preset.joint,
         )
         return stage, self.preset.joint_iterations
 
@@ -171,6 +179,7 @@ class Trainer:
             if done % REPORT_EVERY == 0 or done == iterations:
                 self.report(name, done, iterations, {key: value / since for key, value in sums.items()})
                 sums, since = {}, 0
+                give_back()
             stop = self.cancelled()
             if stop or time.monotonic() - saved > SAVE_SECONDS:
                 with_gaussians = name not in MODEL_ONLY

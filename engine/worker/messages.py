@@ -47,9 +47,13 @@ class Progress:
     share: float
     """0..1 of this stage."""
     seconds_left: float | None = None
-    """Of this stage, or None while that is not known."""
+    """Of this stage, or of everything where `overall` is known; None while that is not known."""
     text: str = ""
     """What is being worked on."""
+    overall: float | None = None
+    """0..1 of all stages together, where they are known to differ in length; None where nobody knows."""
+    picture: str = ""
+    """File that shows how far the work is; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ def decode(line: bytes) -> Message | None:
                     share=min(1.0, max(0.0, _number(said["share"]))),
                     seconds_left=None if said.get("seconds_left") is None else max(0.0, _number(said["seconds_left"])),
                     text=_text(said.get("text", "")),
+                    overall=None if said.get("overall") is None else min(1.0, max(0.0, _number(said["overall"]))),
+                    picture=_text(said.get("picture", "")),
                 )
             case "finding":
                 return Finding(_text(said["severity"]), _text(said["title"]), _text(said.get("remedy", "")))

@@ -64,4 +64,10 @@ def _capture(options: dict[str, Any], say: Callable[[Message], None], cancelled:
     return capture(options, say, cancelled)
 
 
-COMMANDS: dict[str, Command] = {"check": _check, "capture": _capture}
+def _train(options: dict[str, Any], say: Callable[[Message], None], cancelled: Callable[[], bool]) -> dict[str, Any]:
+    from .train_worker import train
+
+    return train(options, say, cancelled)
+
+
+COMMANDS: dict[str, Command] = {"check": _check, "capture": _capture, "train": _train}

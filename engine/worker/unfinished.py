@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A note in a dataset's folder of where its capture stands, gone when it is finished.
+"""A note in the folder of long work (a dataset's, a training's) of where it stands, gone when it is finished.
 
 It is there after a cancel, a crash or a power cut, and tells the person that work goes on where it stopped.
 """
@@ -26,6 +26,11 @@ class UnfinishedNote:
         self._written: tuple[int, float] = (-1, 0.0)  # stage, and when
         self._pending: Progress | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was noted yet."""
+        return self._written[0] >= 0
+
     def write(self, progress: Progress) -> None:
         """Note where the work stands, now and then."""
         stage, moment = self._written
@@ -49,7 +54,7 @@ class UnfinishedNote:
 
 
 def read_unfinished(folder: Path) -> Progress | None:
-    """Where an unfinished capture in `folder` stood, or None where there is none."""
+    """Where unfinished work in `folder` stood, or None where there is none."""
     try:
         with (folder / FILE_NAME).open("rb") as file:
             found = decode(file.read(LONGEST_LINE))

@@ -25,6 +25,9 @@ class Recorder:
 
     row = column = box = _section
 
+    def panel(self, _name: str, **_: Any) -> tuple[Recorder, Recorder]:
+        return self._section(), self._section()
+
     def label(self, text: str = "", icon: str = "NONE") -> None:
         self.drawn.append(("label", text, self.enabled))
 
@@ -44,6 +47,11 @@ class Recorder:
     def template_list(self, _kind: str, _name: str, data: Any, name: str, active: Any, chosen: str, **_: Any) -> None:
         self.drawn += [("list", entry.name, self.enabled) for entry in getattr(data, name)]
         getattr(active, chosen)
+
+    def template_icon(self, icon_value: int, scale: float = 1.0) -> None:
+        assert isinstance(icon_value, int)  # there are no icons without a window: 0
+        assert scale > 0
+        self.drawn.append(("icon", str(icon_value), self.enabled))
 
     def separator(self) -> None:
         pass

@@ -148,7 +148,8 @@ def test_frames_without_a_face_are_flagged_and_interpolated(gaps: tuple[Footage,
     assert np.flatnonzero(motion.interpolated).tolist() == [*range(40, 52), *range(95, 100), 150]
     angle, distance = errors(footage, motion)
     assert angle[40:52].max() < 5
-    assert angle[95:100].max() < 5
+    # nothing but the clip's end follows: at some 0.5 degrees a frame the head goes on alone
+    assert angle[95:100].max() < 8
     assert angle[150] < 1
     assert distance[40:52].max() < 0.02
 
@@ -194,9 +195,25 @@ def test_clips_do_not_pull_on_each_other() -> None:
     footage.translations[60:] += [0.08, 0, 0]
     seen = footage.shape @ footage.rotations.transpose(0, 2, 1) + footage.translations[:, None]
     footage.landmarks[:] = CENTRE + FOCAL * seen[..., :2] * [1, -1] / -seen[..., 2:]
+    footage.landmarks[56:60] = np.nan
     cut = errors(footage, solve(footage))[1]
     joined = errors(footage, solve(replace(footage, clips=np.zeros(120, int))))[1]
-    assert cut[58:62].max() < 0.5 * joined[58:62].max()
+    assert cut[56:60].max() < 0.5 * joined[56:60].max()
+
+
+def test_a_quick_nod_is_not_damped() -> None:
+    footage = film(10, frames=90, noise=0.3)
+    within = np.arange(90) - 45
+    nod = np.radians(8) * np.sin(2 * np.pi * 3 * within / 25) * (np.abs(within) <= 8)
+    footage.rotations[:] = np.stack([HeadPose((angle, 0.0, 0.0)).matrix() for angle in nod])
+    seen = footage.shape @ footage.rotations.transpose(0, 2, 1) + footage.translations[:, None]
+    clean = CENTRE + FOCAL * seen[..., :2] * [1, -1] / -seen[..., 2:]
+    footage.landmarks[:] = clean + np.random.default_rng(0).normal(0, 0.3, clean.shape)
+    found = solve(footage, settings=BundleSettings(focal=FOCAL)).head_poses(np.zeros(3))[:, 0]
+    moving = np.abs(within) <= 8
+    gain = np.polyfit(nod[moving], found[moving], 1)[0]
+    assert 0.95 < gain < 1.05
+    assert np.degrees(np.abs(np.diff(found[:30], n=2))).max() < 0.1
 
 
 def test_a_known_lens_is_kept() -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All poses of a video at once, with the shape and lens known: observations against a prior on the head's acceleration.
 
-The second differences of rotation and position inside a clip are drawn from a heavy-tailed distribution of given
-width, so that a quick nod costs little and is not damped while a still head is held still; nothing links two clips.
+The second differences of rotation and position inside a clip are drawn from a normal distribution. Its width is given
+for a head at rest, and grows where the start moves more than its noise, so that a quick nod is not damped while a still
+head is held still; nothing links two clips.
 Unknowns are ordered frame by frame, so the normal equations are a band of 13 diagonals and cost time and memory linear
 in the number of frames; clips are solved in turn. A frame without a face keeps its place in the band with no
 landmarks, so that its neighbours interpolate it.
@@ -20,9 +21,10 @@ import numpy as np
 from .head_pose_model import Poses, rotation_vectors
 
 ITERATIONS = 8
-NOISE_MARGIN = 2.5
-"""Second differences so many times the start's median are taken for motion, not noise."""
-POWER = 0.5
+NEARBY = 6
+"""Frames before and after, from whose motion the width at a frame is taken."""
+CALM = 30
+"""Percentile of the start's local motion that is taken to be noise; what exceeds it by half is motion."""
 CONVERGED = 1e-6
 """Radians, metres: the largest step at which iterating ends."""
 GAP_SPEED = 5.0
@@ -41,12 +43,10 @@ class NormalEquations(Protocol):
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Widths (standard deviations) of the second difference from frame to frame."""
+    """Widths (standard deviations) of the second difference from frame to frame, of a head at rest."""
 
     degrees: float = 0.1
     millimetres: float = 0.15
-    tail: float = 3.0
-    """Widths about which a second difference begins to be free, as quick motion must be."""
 
     def precision(self) -> np.ndarray:
         """[6] one over the variance, in radians and metres."""
@@ -110,14 +110,8 @@ def _smooth(
         position = np.concatenate([poses.offsets[:, :2], scale[:, 5:]], axis=1)
         first = np.concatenate([turn, np.diff(position, axis=0)], axis=1)
         second = np.diff(first, axis=0)
-        # Of the three numbers of a turn, and of a shift, together; the start shows quick motion before it is damped.
-        widths = np.sqrt((second**2 * smooth.precision()).reshape(-1, 2, 3).sum(2))
         if iteration == 0:
-            free = inside & ~bridged
-            usual = np.median(widths[free], axis=0) if free.any() else np.zeros(2)
-            quick = np.maximum(smooth.tail, NOISE_MARGIN * usual)
-        loose = np.repeat((1 + (widths / quick) ** 2) ** -POWER, 3, axis=1)
-        acceleration = inside[:, None] * smooth.precision() * np.where(bridged[:, None], 1, loose)
+            acceleration = inside[:, None] / _widths(second, clips, inside & ~bridged, smooth)
 
         band = np.zeros((13, count, 6))
         slope = np.zeros((count, 6))
@@ -137,6 +131,27 @@ def _smooth(
         if np.abs(step).max() < CONVERGED:
             break
     return poses
+
+
+def _widths(second: np.ndarray, clips: np.ndarray, free: np.ndarray, smooth: Smoothness) -> np.ndarray:
+    """[T-2,6] variance of the prior for each second difference [T-2,6] of the start; `free`: those without a gap."""
+    variance = np.repeat(1 / smooth.precision()[None], len(second), axis=0)
+    if not free.any():
+        return variance
+    squares = np.where(free[:, None], (second**2).reshape(-1, 2, 3).mean(2), 0)
+    # Sums over a window that ends at the clip's edges.
+    total = np.concatenate([np.zeros((1, 3)), np.cumsum(np.column_stack([squares, free]), axis=0)])
+    owner, places = clips[1:-1], np.arange(len(second))
+    starts = np.flatnonzero(np.diff(owner, prepend=owner[0] - 1))
+    ends = np.append(starts[1:], len(owner))
+    lengths = ends - starts
+    first = np.maximum(places - NEARBY, np.repeat(starts, lengths))
+    last = np.minimum(places + NEARBY + 1, np.repeat(ends, lengths))
+    window = total[last] - total[first]
+    local = window[:, :2] / np.maximum(window[:, 2:], 1)
+    noise = np.percentile(local[free], CALM, axis=0)
+    motion = np.where(free[:, None], np.maximum(local - 1.5**2 * noise, 0), 0)
+    return np.asarray(variance + np.repeat(motion, 3, axis=1))
 
 
 def _add_differences(
