@@ -17,7 +17,7 @@ import numpy as np
 
 from ..speech.audio_file import SAMPLE_RATE
 from .errors import CaptureError
-from .video_file import FPS, VideoInfo
+from .video_file import FPS, VideoInfo, decoded
 
 SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
 """640 of 16 kHz a picture of 25 fps."""
@@ -80,7 +80,9 @@ def _samples(info: VideoInfo) -> Iterator[np.ndarray]:
         stream = container.streams.audio[0]
         resampler: Any = None
         done = 0  # samples handed on, counted from the first picture
-        for frame in _frames(container, stream):
+        for frame in decoded(container, stream):
+            if not frame.samples:
+                continue
             moment = float(frame.pts * (frame.time_base or stream.time_base)) - info.start
             gap = round(moment * SAMPLE_RATE) - done
             if done and abs(gap) <= LARGEST_SLIP * SAMPLE_RATE:
@@ -105,19 +107,6 @@ def _samples(info: VideoInfo) -> Iterator[np.ndarray]:
 def _mono(piece: Any) -> np.ndarray:
     """float32 [n]: the mean of the channels, without anything that is not a number."""
     return np.nan_to_num(piece.to_ndarray().mean(0, dtype=np.float32), posinf=0.0, neginf=0.0)
-
-
-def _frames(container: Any, stream: Any) -> Iterator[Any]:
-    import av
-
-    frames = container.decode(stream)
-    while True:
-        try:
-            frame = next(frames)
-        except (StopIteration, av.error.FFmpegError):
-            return
-        if frame.pts is not None and frame.samples:
-            yield frame
 
 
 def _silence(count: int) -> Iterator[np.ndarray]:

@@ -132,8 +132,8 @@ def _open(path: Path) -> Any:
         ) from error
 
 
-def _decode(container: Any, stream: Any) -> Iterator[Any]:
-    """Decoded frames until the end, or until the file is too damaged to go on."""
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded frames of picture or sound until the end, or until the file is too damaged to go on."""
     import av
 
     frames = container.decode(stream)
@@ -161,7 +161,7 @@ def _decode_from(info: VideoInfo, moment: float) -> Iterator[tuple[Any, float]]:
                 except Exception:  # a file without an index: read it from its beginning
                     continue
             started = False
-            for frame in _decode(container, stream):
+            for frame in decoded(container, stream):
                 shown = _time(frame, stream)
                 if seeking and not started and shown > moment - LEAD_IN / 2:
                     break  # the index led past the place: read from the beginning
@@ -185,7 +185,7 @@ def _first_pictures(container: Any, stream: Any, path: Path) -> tuple[list[float
             break
     # Opened anew: not every format can be led back to its very beginning.
     with _open(path) as again:
-        first = next(_decode(again, again.streams.video[0]), None)
+        first = next(decoded(again, again.streams.video[0]), None)
     if first is None:
         raise CaptureError(f"No picture of '{path.name}' can be decoded; the file is damaged, copy it again.")
     start = _time(first, stream)

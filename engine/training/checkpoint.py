@@ -51,6 +51,33 @@ def load(path: Path) -> State | None:
         raise
 
 
+class Scheduled(Protocol):
+    """A stage with one optimiser and one schedule."""
+
+    iteration: int
+    rng: np.random.Generator
+    optimiser: Any
+    scheduler: Any
+
+
+def scheduled_state(stage: Scheduled) -> State:
+    """What such a stage keeps, beside what is its own."""
+    return {
+        "iteration": stage.iteration,
+        "rng": generator_state(stage.rng),
+        "optimiser": stage.optimiser.state_dict(),
+        "scheduler": stage.scheduler.state_dict(),
+    }
+
+
+def restore_scheduled(stage: Scheduled, state: State) -> None:
+    """The inverse of :func:`scheduled_state`."""
+    stage.iteration = state["iteration"]
+    restore_generator(stage.rng, state["rng"])
+    stage.optimiser.load_state_dict(state["optimiser"])
+    stage.scheduler.load_state_dict(state["scheduler"])
+
+
 def generator_state(rng: np.random.Generator) -> State:
     """numpy's generator as plain numbers."""
     state = rng.bit_generator.state

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .. import action_units
 from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
-from .checkpoint import State, generator_state, restore_generator
+from .checkpoint import State, restore_scheduled, scheduled_state
 from .dataset import Performance
 from .descent import descend
 from .presets import MotionSchedule, Pairings
@@ -121,18 +121,10 @@ class MotionStage:
         self.odds = {"face": movement_odds(surface.face), "mouth": movement_odds(surface.mouth)}
 
     def state(self) -> State:
-        return {
-            "iteration": self.iteration,
-            "rng": generator_state(self.rng),
-            "optimiser": self.optimiser.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-        }
+        return scheduled_state(self)
 
     def restore(self, state: State) -> None:
-        self.iteration = state["iteration"]
-        restore_generator(self.rng, state["rng"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scheduler.load_state_dict(state["scheduler"])
+        restore_scheduled(self, state)
 
     def _hear_all(self, clips: np.ndarray) -> list[np.ndarray]:
         """One array [R,32] a draw, rows as in `self.rows`."""

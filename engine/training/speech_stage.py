@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .. import action_units
 from ..motion.model import MotionModel
-from .checkpoint import State, generator_state, restore_generator
+from .checkpoint import State, restore_scheduled, scheduled_state
 from .dataset import Performance
 from .descent import descend
 from .presets import SpeechSchedule
@@ -55,19 +55,10 @@ class SpeechStage:
         self.iteration = 0
 
     def state(self) -> State:
-        return {
-            "iteration": self.iteration,
-            "rng": generator_state(self.rng),
-            "optimiser": self.optimiser.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "probe": self.probe.state_dict(),
-        }
+        return scheduled_state(self) | {"probe": self.probe.state_dict()}
 
     def restore(self, state: State) -> None:
-        self.iteration = state["iteration"]
-        restore_generator(self.rng, state["rng"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scheduler.load_state_dict(state["scheduler"])
+        restore_scheduled(self, state)
         self.probe.load_state_dict(state["probe"])
 
     def _initialise_projection(self) -> None:
