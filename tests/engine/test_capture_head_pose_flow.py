@@ -180,11 +180,11 @@ def test_a_capture_is_solved_from_the_few_points_that_are_kept() -> None:
 
 
 def test_a_second_person_between_is_told_from_the_first() -> None:
-    one, two = people(120, 1), people(60, 2)
-    # Clips of 20 frames; every third shows the other person.
-    clips = np.arange(180) // 20
+    one, two = people(60, 1), people(30, 2)
+    # Clips of 10 frames; every third shows the other person.
+    clips = np.arange(90) // 10
     other = clips % 3 == 2
-    landmarks = np.empty((180, 80, 2), np.float32)
+    landmarks = np.empty((90, 80, 2), np.float32)
     landmarks[~other], landmarks[other] = one[0], two[0]
     tracks = other.astype(np.int16)
     assert np.array_equal(other_people(landmarks, clips, tracks), other)

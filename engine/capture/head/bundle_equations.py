@@ -117,6 +117,20 @@ def pose_equations(observed: Observations, state: State) -> tuple[np.ndarray, np
 
 def refine(observed: Observations, state: State, steps: int) -> Poses:
     """Each frame's pose by damped Gauss-Newton, shape and lens fixed; a step that raises a frame's cost is undone."""
+    poses = state.poses
+    result = Poses(poses.rotations.copy(), poses.offsets.copy(), poses.amounts.copy())
+    for first in range(0, len(observed), 8 * BLOCK):
+        part = np.arange(first, min(first + 8 * BLOCK, len(observed)))
+        solved = _refine(observed.at(part), state.at(part), steps)
+        result.rotations[part], result.offsets[part], result.amounts[part] = (
+            solved.rotations,
+            solved.offsets,
+            solved.amounts,
+        )
+    return result
+
+
+def _refine(observed: Observations, state: State, steps: int) -> Poses:
     poses, damping = state.poses, np.full(len(observed), 1e-4)
     hessian, gradient, cost = pose_equations(observed, state)
     for _ in range(steps):

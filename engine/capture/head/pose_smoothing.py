@@ -30,6 +30,8 @@ CONVERGED = 1e-6
 GAP_SPEED = 5.0
 """Across a missing frame the speed, too, is kept small: its width is so many times the acceleration's (else a long
 gap at the end of a clip would run away in a straight line)."""
+PIECE = 1024
+"""Frames whose full equations are held at a time."""
 TOGETHER = 4096
 """Frames at which a group of clips that is solved together ends."""
 
@@ -69,7 +71,7 @@ def smooth_poses(
         if last < len(clips) and last - first < TOGETHER:
             continue
         part = slice(first, last)
-        solved = _smooth(poses[part], partial(observations, frames=part), focal, clips[part], missing[part], smooth)
+        solved = _smooth(poses[part], partial(_shifted, observations, first), focal, clips[part], missing[part], smooth)
         result.rotations[part], result.offsets[part], result.amounts[part] = (
             solved.rotations,
             solved.offsets,
@@ -79,9 +81,14 @@ def smooth_poses(
     return result
 
 
+def _shifted(observations: NormalEquations, first: int, poses: Poses, piece: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Equations of frames that are counted from `first`."""
+    return observations(poses, slice(piece.start + first, piece.stop + first))
+
+
 def _smooth(
     poses: Poses,
-    observations: Callable[[Poses], tuple[np.ndarray, np.ndarray]],
+    observations: Callable[[Poses, slice], tuple[np.ndarray, np.ndarray]],
     focal: float,
     clips: np.ndarray,
     missing: np.ndarray,
@@ -96,13 +103,7 @@ def _smooth(
     bridged = gap[1:] | gap[:-1]
     speed = gap[:, None] * smooth.precision() / GAP_SPEED**2
     for iteration in range(ITERATIONS):
-        hessian, gradient = observations(poses)
-        # Expressions are eliminated: nothing links them from frame to frame.
-        bends = slice(6, hessian.shape[1])
-        across = hessian[:, bends, :6]
-        solved = np.linalg.solve(hessian[:, bends, bends], np.concatenate([across, gradient[:, bends, None]], axis=2))
-        hessian = hessian[:, :6, :6] - across.transpose(0, 2, 1) @ solved[..., :6]
-        gradient = gradient[:, :6] - (across.transpose(0, 2, 1) @ solved[..., 6:])[..., 0]
+        hessian, gradient, bends = _without_expressions(observations, poses)
         # By how much a step changes the rotation vector, x, y (as it is) and the distance (which is solved as a log).
         scale = np.ones((count, 6))
         scale[:, 5] = focal * np.exp(poses.offsets[:, 2])
@@ -126,11 +127,29 @@ def _smooth(
         # A clip without any face has nothing to hold it: it stays where it starts.
         band[0] += 1e-3 * smooth.precision() * scale * scale * 1e-3
         step = solveh_banded(band.reshape(13, -1), -(gradient + slope * scale).reshape(-1), lower=True).reshape(-1, 6)
-        bend = -(solved[..., :6] @ step[..., None] + solved[..., 6:])[..., 0]
+        bend = -(bends[..., :6] @ step[..., None] + bends[..., 6:])[..., 0]
         poses = poses.moved(np.concatenate([step, bend], axis=1))
         if np.abs(step).max() < CONVERGED:
             break
     return poses
+
+
+def _without_expressions(
+    observations: Callable[[Poses, slice], tuple[np.ndarray, np.ndarray]], poses: Poses
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """[n,6,6] and gradient [n,6] with the expressions eliminated, since nothing links them from frame to frame; and
+    [n,E,7], which gives the amounts' step as minus its product with the pose's step and 1."""
+    count, many = len(poses.offsets), poses.amounts.shape[1]
+    hessian, gradient, bends = np.empty((count, 6, 6)), np.empty((count, 6)), np.empty((count, many, 7))
+    for first in range(0, count, PIECE):
+        piece = slice(first, min(first + PIECE, count))
+        whole, slope = observations(poses[piece], piece)
+        across = whole[:, 6:, :6]
+        solved = np.linalg.solve(whole[:, 6:, 6:], np.concatenate([across, slope[:, 6:, None]], axis=2))
+        hessian[piece] = whole[:, :6, :6] - across.transpose(0, 2, 1) @ solved[..., :6]
+        gradient[piece] = slope[:, :6] - (across.transpose(0, 2, 1) @ solved[..., 6:])[..., 0]
+        bends[piece] = solved
+    return hessian, gradient, bends
 
 
 def _widths(second: np.ndarray, clips: np.ndarray, free: np.ndarray, smooth: Smoothness) -> np.ndarray:
