@@ -31,8 +31,8 @@ from hmtalker.capture.head.pose_smoothing import Smoothness
 from hmtalker.capture.head.rigid_flow import RigidFlow
 from hmtalker.head_pose import HeadPose
 
-WHO = ("ict 131", "makehuman 132", "ict 133", "makehuman 134")
-"""People and seeds that nothing was tuned on."""
+WHO = ("ict 141", "makehuman 142", "ict 131", "makehuman 132", "ict 133", "makehuman 134")
+"""Models and seeds; nothing was tuned on the first two."""
 FPS = 25
 CLIP = 75
 """Frames between cuts."""
