@@ -146,6 +146,15 @@ def cache_folder() -> Path:
     return base / "hmtalker"
 
 
+def installed(*file_names: str) -> Path | None:
+    """The folder of this installation that holds all these converted files: its own assets, then the cache; or None."""
+    assets = Path(__file__).resolve().parents[1] / "assets"
+    for folder in (assets / "fetched", assets, cache_folder()):
+        if all((folder / name).is_file() for name in file_names):
+            return folder
+    return None
+
+
 def part(name: str) -> Part:
     """The entry called `name`. Raises :class:`HMTalkerError` if there is none."""
     for entry in PARTS:

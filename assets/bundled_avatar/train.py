@@ -7,7 +7,6 @@ python train.py --dataset DATASET --work DIR --encoder whisper.onnx --out ../bun
 from __future__ import annotations
 
 import argparse
-import base64
 import hashlib
 import sys
 import time
@@ -20,18 +19,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from au_to_arkit import ARKIT_NAMES, to_arkit
 
-from hmtalker.avatar import Avatar, save_avatar
-from hmtalker.evaluation.held_out import compare, means, on_grey
+from hmtalker.avatar import save_avatar
+from hmtalker.evaluation.held_out import compare, means
 from hmtalker.motion.model import MotionConfig
-from hmtalker.motion.state import MotionState
-from hmtalker.png_file import encode_png
-from hmtalker.render import Renderer
 from hmtalker.training import surface as regions
 from hmtalker.training.dataset import Dataset, load_camera, load_performance, load_pictures
 from hmtalker.training.export import build_avatar
 from hmtalker.training.motion_stage import SurfaceMotion
 from hmtalker.training.presets import PRESETS
 from hmtalker.training.surface import Surface
+from hmtalker.training.train import thumbnail
 from hmtalker.training.trainer import Trainer
 
 ATTRIBUTION = (
@@ -41,19 +38,9 @@ ATTRIBUTION = (
 )
 
 
-THUMBNAIL = 128
-
-
 def say(stage: str, iteration: int, iterations: int, losses: dict[str, float]) -> None:
     values = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
     print(f"{time.strftime('%H:%M:%S')} {stage} {iteration}/{iterations}  {values}", flush=True)
-
-
-def thumbnail(avatar: Avatar) -> str:
-    """The resting face on grey, 128 pixels a side, as a base64 PNG."""
-    camera = avatar.camera.scaled(THUMBNAIL, THUMBNAIL)
-    image = on_grey(Renderer(avatar).render_srgb8(MotionState.rest(), camera))
-    return base64.b64encode(encode_png((image * 255 + 0.5).astype(np.uint8))).decode("ascii")
 
 
 def main() -> None:

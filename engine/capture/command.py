@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..action_unit_sets import SETS
 from .errors import CaptureError
 from .options import MATTES, CaptureOptions, Progress
 
-UNIT_SETS = ("openface-17", "extended")
+UNIT_SETS = tuple(SETS)
 
 
 def add_capture_command(commands: Any) -> None:

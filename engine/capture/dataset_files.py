@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from ..action_unit_sets import OPENFACE_17, ActionUnitSet, convert
 from ..atomic_file import write_atomically
 from ..camera import Camera
 from .array_file import write_arrays
+from .curves.curves import fill_gaps
 from .errors import CaptureError
 from .framing import Framing, face_boxes, face_window
 from .picture_stage import body_file, landmark_file
-from .pieces import Source
+from .pieces import Clip, Source
 from .pose_stage import HeadTrack
 from .read_stage import Footage
 from .unit_stage import in_set
@@ -61,19 +63,16 @@ def held_out(footage: Footage, asked: Sequence[str]) -> np.ndarray:
 
 def _body_in_metres(footage: Footage, head: HeadTrack, camera: Camera) -> np.ndarray:
     """float32 [T,3] how far neck and clothes have moved from where they are in the reference frame."""
-    shifts = np.concatenate([_filled(np.load(body_file(footage.folder, clip))) for clip in footage.clips])
+    shifts = np.concatenate([_known_shifts(footage.folder, clip) for clip in footage.clips])
     at = camera.world_to_camera[:3, :3] @ head.pivot + camera.world_to_camera[:3, 3]
     in_camera = np.concatenate([shifts * at[2] / np.array([camera.K[0, 0], camera.K[1, 1]]), 0 * shifts[:, :1]], 1)
     return np.asarray(in_camera @ camera.world_to_camera[:3, :3], np.float32)
 
 
-def _filled(shifts: np.ndarray) -> np.ndarray:
+def _known_shifts(folder: Path, clip: Clip) -> np.ndarray:
     """[n,2] with gaps interpolated; 0 where nothing is known."""
-    known = np.isfinite(shifts).all(1)
-    if not known.any():
-        return np.zeros_like(shifts)
-    rows = np.arange(len(shifts))
-    return np.stack([np.interp(rows, rows[known], column[known]) for column in shifts.T], 1)
+    shifts = np.load(body_file(folder, clip))
+    return fill_gaps(shifts, np.isfinite(shifts).all(1))
 
 
 def _unknown(name: str) -> CaptureError:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +37,9 @@ class CaptureOptions:
 
     @property
     def processes(self) -> int:
-        return (
-            self.threads
-            or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
-            or (os.cpu_count() or 1)
-        )
+        from ..render import available_threads
+
+        return self.threads or available_threads()
 
 
 @dataclass(frozen=True)

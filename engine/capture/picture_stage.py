@@ -17,6 +17,7 @@ from .body_motion import BodyReference
 from .errors import CaptureError
 from .framing import Framing, choose_framing, face_boxes
 from .journal import Journal, digest
+from .matte.background_plate import evenly
 from .matte.masks import MaskMaker
 from .options import CaptureOptions
 from .pieces import Clip
@@ -67,7 +68,7 @@ def prepare_masks(
 ) -> MaskMaker:
     """Learn background and colours from frames all over the footage; advances by shares of 1."""
     rows = np.flatnonzero(usable)
-    chosen = set(rows[np.linspace(0, len(rows) - 1, min(SAMPLES, len(rows))).round().astype(int)].tolist())
+    chosen = set(rows[evenly(len(rows), SAMPLES)].tolist())
     frames, landmarks, start = [], [], 0
     for clip, seen in footage.tracking():
         for number in range(clip.frames):

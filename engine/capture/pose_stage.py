@@ -13,14 +13,13 @@ from ..camera import Camera
 from .array_file import write_arrays
 from .head.bundle_adjustment import BundleSettings
 from .head.canonical_face import EYE_CORNERS, SOLVED_LANDMARKS
+from .head.capture_motion import GOOD as GOOD
 from .head.capture_motion import solve_capture
 from .head.head_pose_model import HeadMotion, Jitter, jitter
 from .journal import Journal, digest
 from .read_stage import Footage
 
 VERSION = 1
-GOOD, NO_FACE, BAD_FIT, ANOTHER_PERSON = range(4)
-"""What ``HeadTrack.reasons`` says about a frame."""
 PIVOT_FROM_EYES = (0.0, -0.10, -0.09)
 """Metres from between the eyes to the middle of the neck, about which a head nods and turns (estimated)."""
 
@@ -40,7 +39,7 @@ class HeadTrack:
     mesh: np.ndarray
     """float32 [478,3] metres: the person's face at rest."""
     reasons: np.ndarray
-    """uint8 [T] GOOD, or why the frame is of no use."""
+    """uint8 [T] ``head.capture_motion``: GOOD, or why the frame is of no use."""
     errors: np.ndarray
     """float32 [T] median distance of the rigid points from the solved face, pixels."""
     jitter: Jitter

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,8 +87,7 @@ def read_footage(
     cancelled: Callable[[], bool],
 ) -> Footage:
     """Read what is not read yet; advances by frames. Raises :class:`CaptureError` where no clip is long enough."""
-    networks = find_networks()
-    seed = _seed(sources, pieces, networks)
+    networks, unseen = find_networks(), RigidFlow()
     jobs, names, inputs = [], [], []
     for number, piece in enumerate(pieces):
         source = sources[piece.source]
@@ -99,9 +99,12 @@ def read_footage(
             advance(piece.end - piece.begin)
             continue
         end = None if piece.last else piece.end
-        jobs.append(ReadJob(source.info, piece.begin, end, number, networks, seed, output))
+        jobs.append(ReadJob(source.info, piece.begin, end, number, networks, unseen, output))
         names.append(task)
         inputs.append(key)
+    if jobs:
+        seed = _seed(sources, networks)
+        jobs = [replace(job, flow=seed) for job in jobs]
     for index, _ in each(read_piece, jobs, processes, advance, cancelled):
         journal.mark(names[index], inputs[index])
     footage = Footage(journal.folder, sources, pieces)
@@ -110,7 +113,7 @@ def read_footage(
     return footage
 
 
-def _seed(sources: Sequence[Source], pieces: Sequence[Piece], networks: Path) -> RigidFlow:
+def _seed(sources: Sequence[Source], networks: Path) -> RigidFlow:
     flow = RigidFlow()
     for source in sources[:3]:
         if first_view(source.info, networks, flow):

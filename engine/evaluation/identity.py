@@ -41,12 +41,10 @@ Likeness = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], float
 
 def find_identity() -> Path:
     """The converted network of this installation. Raises :class:`HMTalkerError` if there is none."""
-    from ..pretrained import cache_folder
+    from ..pretrained import cache_folder, installed
 
-    assets = Path(__file__).resolve().parents[2] / "assets"
-    for folder in (assets / "fetched", cache_folder()):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
+    if (folder := installed(FILE_NAME)) is not None:
+        return folder / FILE_NAME
     raise HMTalkerError(
         "Identity needs dlib's face network, which is not part of HM-Talker; run "
         f"'python -m hmtalker.evaluation.convert_identity --out {cache_folder() / FILE_NAME}' once."

@@ -31,12 +31,10 @@ _LEAST_NORM = 1e-10
 
 def find_lpips() -> Path:
     """The converted weights of this installation. Raises :class:`HMTalkerError` if there are none."""
-    from ..pretrained import cache_folder
+    from ..pretrained import cache_folder, installed
 
-    assets = Path(__file__).resolve().parents[2] / "assets"
-    for folder in (assets / "fetched", cache_folder()):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
+    if (folder := installed(FILE_NAME)) is not None:
+        return folder / FILE_NAME
     raise HMTalkerError(
         "LPIPS needs its network, which is not part of HM-Talker; run "
         f"'python -m hmtalker.evaluation.convert_lpips --out {cache_folder() / FILE_NAME}' once."

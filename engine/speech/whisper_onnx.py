@@ -32,12 +32,10 @@ WINDOW = CHUNK + 2 * CONTEXT
 
 def find_model() -> Path:
     """The converted Whisper file of this installation. Raises :class:`HMTalkerError` if there is none."""
-    from ..pretrained import cache_folder
+    from ..pretrained import cache_folder, installed
 
-    assets = Path(__file__).resolve().parents[2] / "assets"
-    for folder in (assets / "fetched", assets, cache_folder()):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
+    if (folder := installed(FILE_NAME)) is not None:
+        return folder / FILE_NAME
     raise HMTalkerError(
         f"The speech encoder '{FILE_NAME}' is missing; install the HM-Talker extension again, or run "
         f"'python -m hmtalker.speech.convert_whisper --out {cache_folder() / FILE_NAME}'."

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PRESETS = ("editable", "quick", "robust", "paper", "parent", "smoke")
+from .presets import PRESETS
 
 
 def add_train_command(commands: Any) -> None:
@@ -20,7 +20,7 @@ def add_train_command(commands: Any) -> None:
     )
     command.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'hmtalker capture' wrote")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="AVATAR", help="avatar file (.hmt)")
-    command.add_argument("--preset", choices=PRESETS, default=PRESETS[0], help="schedule (editable)")
+    command.add_argument("--preset", choices=tuple(PRESETS), default="editable", help="schedule (editable)")
     command.add_argument(
         "--variant", action="append", default=[], metavar="FLAG=VALUE", help="a row of the paper's ablation; repeatable"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,10 +16,12 @@ from ..atomic_file import write_atomically
 from ..avatar import Avatar, save_avatar
 from ..consent import Consent
 from ..errors import HMTalkerError
+from ..evaluation.image_metrics import on_grey
 from ..motion.config import MotionConfig
 from ..motion.state import MotionState
 from ..png_file import encode_png
-from ..render import Renderer
+from ..pretrained import sha256
+from ..render import Renderer, available_threads
 from ..speech.whisper_onnx import WHISPER_ID, find_model
 from .blendshape_cue import with_blendshape_cue
 from .dataset import Dataset, load_camera, load_performance, load_pictures
@@ -91,7 +92,7 @@ def train(
     work = options.work or options.output.with_name(options.output.name + ".work")
     earlier = _begin(work, options, preset)
     started = time.monotonic()
-    threads = options.threads or os.cpu_count() or 1
+    threads = options.threads or available_threads()
     preview = Preview(dataset, threads, work / PREVIEW)
 
     def told(stage: str, done: int, of: int, losses: dict[str, float]) -> None:
@@ -119,7 +120,7 @@ def train(
         "licence": options.licence,
         "attribution": options.attribution,
         "consent": options.consent.to_dict(),
-        "encoder": {"id": WHISPER_ID, "dim": config.feature_dimension, "sha256": _encoder_hash()},
+        "encoder": {"id": WHISPER_ID, "dim": config.feature_dimension, "sha256": sha256(find_model())},
         "training": preset.to_dict() | {"pictures": dataset.pictures.count if dataset.pictures else 0}
         | {"seconds": round(seconds)},
         "metrics": {},
@@ -135,17 +136,9 @@ def thumbnail(avatar: Avatar) -> str:
     """The resting face on grey, 128 pixels high, as a base64 PNG."""
     camera = avatar.camera.scaled(round(THUMBNAIL * avatar.camera.width / avatar.camera.height), THUMBNAIL)
     renderer = Renderer(avatar)
-    pixels = renderer.render_srgb8(MotionState.rest(), camera).astype(np.float32)
+    image = on_grey(renderer.render_srgb8(MotionState.rest(), camera))
     renderer.close()
-    alpha = pixels[..., 3:] / 255
-    image = pixels[..., :3] * alpha + 127 * (1 - alpha)
-    return base64.b64encode(encode_png((image + 0.5).astype(np.uint8))).decode("ascii")
-
-
-def _encoder_hash() -> str:
-    import hashlib
-
-    return hashlib.sha256(find_model().read_bytes()).hexdigest()
+    return base64.b64encode(encode_png((image * 255 + 0.5).astype(np.uint8))).decode("ascii")
 
 
 def _begin(work: Path, options: TrainOptions, preset: Preset) -> float:

@@ -26,12 +26,10 @@ class FaceNetworks:
 
 def find_networks() -> Path:
     """The folder of the converted networks of this installation. Raises :class:`HMTalkerError` if there is none."""
-    from ...pretrained import cache_folder
+    from ...pretrained import cache_folder, installed
 
-    assets = Path(__file__).resolve().parents[3] / "assets"
-    for folder in (assets / "fetched", assets, cache_folder()):
-        if all((folder / name).is_file() for name in FILE_NAMES):
-            return folder
+    if (folder := installed(*FILE_NAMES)) is not None:
+        return folder
     raise HMTalkerError(
         "The networks that find a face are missing; install the HM-Talker extension again, or run "
         f"'python -m hmtalker.capture.face.convert_face_landmarker --out {cache_folder()}'."

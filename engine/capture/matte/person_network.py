@@ -16,12 +16,10 @@ SIZE = 256
 
 def find_network() -> Path:
     """The converted network of this installation. Raises :class:`HMTalkerError` if there is none."""
-    from ...pretrained import cache_folder
+    from ...pretrained import cache_folder, installed
 
-    assets = Path(__file__).resolve().parents[3] / "assets"
-    for folder in (assets / "fetched", assets, cache_folder()):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
+    if (folder := installed(FILE_NAME)) is not None:
+        return folder / FILE_NAME
     raise HMTalkerError(
         "The network that finds a person is missing; install the HM-Talker extension again, or run "
         f"'python -m hmtalker.capture.matte.convert_selfie --out {cache_folder()}'."
