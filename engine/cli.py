@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: ``hmtalker animate``, ``render``, ``frame``, ``info``, ``capture``, ``train``, ``evaluate``,
-``fetch``.
+``encoder``, ``fetch``.
 
 Anything that a person can mend ends with one sentence on stderr and exit code 2.
 """
@@ -20,6 +20,7 @@ from . import __version__, action_units
 from .capture.command import add_capture_command
 from .errors import HMTalkerError
 from .evaluation.command import add_evaluate_command
+from .speech.command import add_encoder_command
 from .training.command import add_train_command
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add_capture_command(commands)
     add_train_command(commands)
     add_evaluate_command(commands)
+    add_encoder_command(commands)
 
     command = commands.add_parser("fetch", help="download a pretrained part once, checked by its hash")
     command.add_argument("part", metavar="PART")

@@ -113,6 +113,8 @@ def write_tables(
     write_arrays(
         folder / "performance.npz",
         clips=np.array([clip.name for clip in clips]),
+        clip_sources=np.array([footage.sources[clip.source].name for clip in clips]),
+        clip_begins=np.array([clip.begin for clip in clips]),
         clip_index=clip_index,
         frame_in_clip=frame_in_clip,
         training=~test,

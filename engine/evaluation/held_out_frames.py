@@ -10,7 +10,8 @@ import numpy as np
 
 from ..camera import Camera
 from ..errors import HMTalkerError
-from ..training.dataset import DatasetError, load_camera
+from ..speech.encoder import DEFAULT
+from ..training.dataset import DatasetError, load_camera, load_speech
 
 SHORTEST = 50
 """Frames of a stretch that is still worth taking where only some frames are asked for: two seconds."""
@@ -103,14 +104,9 @@ class HeldOutFrames:
             raise DatasetError(f"The frame {row} of '{self.folder}' has no alpha; capture it again.")
         return cv2.cvtColor(frame, cv2.COLOR_BGRA2RGBA), cv2.cvtColor(pictures[1], cv2.COLOR_BGR2RGB)
 
-    def speech(self, clip: int) -> np.ndarray:
-        """Encoded speech [T50,D] of a whole clip, as it is heard when nothing is altered."""
-        path = self.folder / "speech" / f"{self.clips[clip]}.npy"
-        try:
-            draws = np.load(path, mmap_mode="r", allow_pickle=False)
-            return np.asarray(draws[0], np.float32)
-        except (OSError, ValueError, IndexError) as error:
-            raise DatasetError(f"The speech '{path}' cannot be read ({error}); capture its clip again.") from error
+    def speech(self, clip: int, encoder_id: str = DEFAULT) -> np.ndarray:
+        """Encoded speech [T50,D] of a whole clip, as `encoder_id` hears it when nothing is altered."""
+        return np.asarray(load_speech(self.folder, self.clips[clip], encoder_id)[0], np.float32)
 
     def frames_of(self, clip: int) -> int:
         """Frames of a whole clip."""

@@ -120,10 +120,12 @@ class _Evaluation:
         stretches = self.frames.stretches(most)
         count, done = sum(map(len, stretches)), 0
         renderer = Renderer(self.avatar)
+        encoder_id = self.avatar.header["encoder"]["id"]
         rendering_peak = float("nan")
         try:
             for stretch in stretches:
-                voice = Voice(renderer.motion, self.frames.speech(stretch.clip), self.frames.frames_of(stretch.clip))
+                speech = self.frames.speech(stretch.clip, encoder_id)
+                voice = Voice(renderer.motion, speech, self.frames.frames_of(stretch.clip))
                 self._begin()
                 for place, row in enumerate(map(int, stretch.rows)):
                     self._frame(renderer, voice, stretch, place, row)

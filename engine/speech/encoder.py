@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import CancelledError, HMTalkerError
-from .log_mel import mel_filters, spectra
+from .lip_mel import BANDS, lip_mel
 from .loudness import speech_gain
 
 Progress = Callable[[float], None]
@@ -49,24 +49,16 @@ class SpeechEncoder(Protocol):
         ...
 
 
-MEL_BANDS = 80
-MEL_DIMENSION = MEL_BANDS
-
-
 class MelEncoder:
-    """Log-mel of SyncTalk's audio front end at 50 steps/s: needs no weights, knows less about other voices.
-
-    Pre-emphasis 0.97, window 800, magnitude mel of 80 Slaney bands 55..7600 Hz, 20 log10(max(1e-5, x)) - 20 dB, scaled
-    to -4..4 (SyncTalk, data_utils/ave/hparams.py). The hop is 320 rather than 200 so that the rate is that of the other
-    encoders, and the loudness is normalised like theirs.
+    """The mel spectrogram of lip-sync networks at 50 steps/s, for a front end that is trained with the avatar (METHOD
+    2.3, "mel"): needs no weights, knows less about other voices. The loudness is normalised like the other encoders'.
     """
 
     id = "mel"
-    dimension = MEL_DIMENSION
+    dimension = BANDS
     rate = 50.0
     sha256 = ""
 
-    FFT = 800
     HOP = 320
     _BLOCK = 3000
 
@@ -81,33 +73,21 @@ class MelEncoder:
     ) -> np.ndarray:
         samples = np.asarray(samples, np.float32)
         steps = math.ceil(len(samples) / self.HOP)
-        out = np.empty((steps, MEL_BANDS), np.float32)
-        factor = speech_gain(samples) if gain is None else gain
-        filters = np.ascontiguousarray(mel_filters(MEL_BANDS, self.FFT, 55.0, 7600.0).T, np.float32)
+        out = np.empty((steps, BANDS), np.float32)
+        samples = samples * np.float32(speech_gain(samples) if gain is None else gain)
         for begin in range(0, steps, self._BLOCK):
             if cancelled is not None and cancelled():
                 raise CancelledError("Reading the speech was cancelled.")
-            size = min(self._BLOCK, steps - begin)
-            # one sample more on the left than the first window needs, for the pre-emphasis
-            low = max(0, begin * self.HOP - self.FFT // 2 - 1)
-            high = (begin + size - 1) * self.HOP + self.FFT
-            part = samples[low:high] * np.float32(factor)
-            emphasised = part.copy()
-            emphasised[1:] -= np.float32(0.97) * part[:-1]
-            shift = begin * self.HOP - low
-            whole = np.concatenate([np.zeros(self.HOP * -(-shift // self.HOP) - shift, np.float32), emphasised])
-            first = -(-shift // self.HOP)
-            mel = np.abs(spectra(whole, first, size, self.FFT, self.HOP)) @ filters
-            decibel = 20.0 * np.log10(np.maximum(1e-5, mel)) - 20.0
-            out[begin : begin + size] = np.clip(8.0 * (decibel + 100.0) / 100.0 - 4.0, -4.0, 4.0)
+            end = min(begin + self._BLOCK, steps)
+            out[begin:end] = lip_mel(samples, begin, end - begin, self.HOP)
             if progress is not None:
-                progress((begin + size) / steps)
+                progress(end / steps)
         return out
 
 
 WHISPER_ID = "whisper-tiny.en-l123"
 DEFAULT = WHISPER_ID
-IDS = (WHISPER_ID, MelEncoder.id)
+IDS = (WHISPER_ID, MelEncoder.id, "ave", "hubert")
 
 
 def create(
@@ -116,13 +96,18 @@ def create(
     *,
     threads: int = 1,
 ) -> SpeechEncoder:
-    """The encoder called `encoder_id`, with the weights at `path` (default: the installation's)."""
+    """The encoder called `encoder_id`, with the weights at `path` (default: the installation's, or the user's)."""
     if encoder_id == MelEncoder.id:
         return MelEncoder()
     if encoder_id == WHISPER_ID:
         from .whisper_onnx import WhisperEncoder, find_model
 
         return WhisperEncoder(find_model() if path is None else path, threads=threads)
+    if encoder_id in IDS:
+        from .user_encoders import AveEncoder, HubertEncoder, find_user_model
+
+        kind = AveEncoder if encoder_id == AveEncoder.id else HubertEncoder
+        return kind(find_user_model(encoder_id) if path is None else path, threads=threads)
     raise HMTalkerError(
         f"This avatar needs the speech encoder '{encoder_id}', which this version does not have "
         f"(it has {', '.join(IDS)}); update HM-Talker or train the avatar again."

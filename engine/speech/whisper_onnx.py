@@ -10,24 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CancelledError, HMTalkerError
+from ..errors import HMTalkerError
 from .encoder import WHISPER_ID, Cancelled, Progress
 from .log_mel import SAMPLE_RATE, log_mel
 from .loudness import speech_gain
+from .seams import RATE, WINDOW, hear_in_windows
 
 FILE_NAME = "whisper_tiny_en_l123.onnx"
-RATE = 50
 SAMPLES_PER_STEP = SAMPLE_RATE // RATE
 POSITIONS = 1500
 """Rows of Whisper's position table: 30 s (openai/whisper, model.py, ``n_audio_ctx``)."""
-
-CHUNK = 10 * RATE
-"""Steps kept of each chunk."""
-CONTEXT = RATE
-"""Steps of neighbouring sound the network hears on either side of a chunk."""
-FADE = RATE // 5
-"""Steps on either side of a seam over which one chunk's features are blended into the next one's."""
-WINDOW = CHUNK + 2 * CONTEXT
 
 
 def find_model() -> Path:
@@ -107,28 +99,11 @@ class WhisperEncoder:
         if not 0 <= position <= POSITIONS - WINDOW:
             raise ValueError(f"position must be 0..{POSITIONS - WINDOW}, not {position}")
         factor = np.float32(speech_gain(samples) if gain is None else gain)
-        out = np.empty((steps, self.dimension), np.float32)
-        tail = out[:0]  # what the window before said about the first steps of this one
-        for begin in range(0, steps, CHUNK):
-            if cancelled is not None and cancelled():
-                raise CancelledError("Reading the speech was cancelled.")
-            end = min(begin + CHUNK, steps)
-            # the context on the right doubles as this window's side of the next seam
-            window = self._window(samples, begin - CONTEXT, end + CONTEXT, factor, position)
-            if begin == 0:
-                out[:end] = window[CONTEXT : CONTEXT + end]
-            else:
-                fade = min(FADE, end - begin)
-                weight = ((np.arange(-FADE, fade) + 0.5 + FADE) / (2 * FADE))[:, None].astype(np.float32)
-                fresh = window[CONTEXT - FADE : CONTEXT + end - begin]
-                out[begin : begin + fade] = tail[:fade]
-                seam = out[begin - FADE : begin + fade]  # a view
-                seam += (fresh[: FADE + fade] - seam) * weight
-                out[begin + fade : end] = fresh[FADE + fade :]
-            tail = window[CONTEXT + end - begin : CONTEXT + end - begin + FADE]
-            if progress is not None:
-                progress(end / steps)
-        return out
+
+        def hear(low: int, high: int) -> np.ndarray:
+            return self._window(samples, low, high, factor, position)
+
+        return hear_in_windows(steps, self.dimension, hear, progress, cancelled)
 
     def _window(
         self, samples: np.ndarray, low: int, high: int, factor: np.float32, position: int

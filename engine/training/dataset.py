@@ -8,8 +8,9 @@ Layout of a dataset folder::
     camera.json         width, height, K, world_to_camera, pivot
     performance.npz     action_units [T,17], pucker [T], funnel [T], head [T,6], clip_index [T], frame_in_clip [T],
                         training [T] bool, clips [C] names, targets7 [T,7] mouth measurements (optional),
-                        body [T,3] metres that neck and clothes have moved (optional)
-    speech/<clip>.npy   encoded speech [draws, T50, D] float16, one file a clip
+                        body [T,3] metres that neck and clothes have moved (optional),
+                        clip_sources [C], clip_begins [C]: frames into audio/<source>.wav (optional: a file a clip)
+    speech/<clip>.npy   encoded speech [draws, T50, D] float16, one file a clip; speech_<encoder>/ by another encoder
     frames.npz          action_units [F,17], head [F,6], clip_index [F], frame_in_clip [F], split [F] "train" or "test"
     windows.npz         window [F,4] left, top, right, bottom of the face; whole [F] bool, else only the window is there
     frames/%06d.png     straight-alpha sRGB;  masks/%06d.png  R inside-mouth, G hair, B face coverage
@@ -26,6 +27,7 @@ import numpy as np
 
 from ..camera import Camera
 from ..errors import HMTalkerError
+from ..speech.encoder import DEFAULT
 from .frame_store import FrameStore
 
 
@@ -90,8 +92,33 @@ def load_camera(path: Path) -> tuple[Camera, np.ndarray]:
     return camera, np.array(data["pivot"], np.float64)
 
 
-def load_performance(folder: Path) -> Performance:
-    """Everything heard in the dataset `folder`."""
+def speech_folder(folder: Path, encoder_id: str = DEFAULT) -> Path:
+    """Where a dataset's speech is, as `encoder_id` hears it."""
+    return folder / ("speech" if encoder_id == DEFAULT else f"speech_{encoder_id}")
+
+
+def load_speech(folder: Path, clip: str, encoder_id: str = DEFAULT) -> np.ndarray:
+    """float16 [draws, T50, D] of one clip, left on disk until it is looked at. The first draw is what inference hears.
+
+    Raises :class:`DatasetError` where it is damaged or that encoder has not heard it.
+    """
+    path = speech_folder(folder, encoder_id) / f"{clip}.npy"
+    if not path.is_file():
+        raise DatasetError(
+            f"The speech encoder '{encoder_id}' has not heard the clip '{clip}' of '{folder}'; run the capture again, "
+            "or train with that encoder."
+        )
+    try:
+        encoded = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DatasetError(f"The speech '{path}' cannot be read ({error}); capture its clip again.") from error
+    if encoded.ndim != 3 or not len(encoded):
+        raise DatasetError(f"The speech '{path}' is {encoded.shape}; capture its clip again.")
+    return np.asarray(encoded)
+
+
+def load_performance(folder: Path, encoder_id: str = DEFAULT) -> Performance:
+    """Everything heard in the dataset `folder`, as the encoder `encoder_id` hears it. Raises :class:`DatasetError`."""
     with np.load(folder / "performance.npz") as data:
         names = [str(name) for name in data["clips"]]
         frames = len(data["action_units"])
@@ -104,7 +131,7 @@ def load_performance(folder: Path) -> Performance:
             clip_index=clip_index,
             frame_in_clip=data["frame_in_clip"].astype(np.int64),
             train_clip=train_clip,
-            speech=[np.load(folder / "speech" / f"{name}.npy") for name in names],
+            speech=[np.array(load_speech(folder, name, encoder_id)) for name in names],
             rounding=np.stack([data["pucker"], data["funnel"]], 1).astype(np.float32),
             measurements=data["targets7"].astype(np.float32)
             if "targets7" in data

@@ -20,22 +20,28 @@ from ..evaluation.image_metrics import on_grey
 from ..motion.config import MotionConfig
 from ..motion.state import MotionState
 from ..png_file import encode_png
-from ..pretrained import sha256
 from ..render import Renderer, available_threads
-from ..speech.whisper_onnx import WHISPER_ID, find_model
+from ..speech.encoder import DEFAULT, create
 from .blendshape_cue import with_blendshape_cue
 from .dataset import Dataset, load_camera, load_performance, load_pictures
 from .export import build_avatar
+from .face_model_cue import with_face_model_cue
 from .filmed_person import filmed_person
+from .head_frames import read_background
 from .perceptual import with_perceptual_network
 from .presets import PRESETS, Preset
 from .preview import Preview
 from .trainer import Report, Trainer
-from .variants import Variant
+from .variants import ENCODERS, Variant
+from .voice import hear_with
 
 FINEST = 160.0
 """Cells a side of the face field's finest table: about 2 mm on a face (the paper's parent has 38)."""
 THUMBNAIL = 128
+HEARING = "hearing"
+"""Reported before the first stage, where the dataset is heard with another encoder than it was captured with."""
+CUES = {"blendshape": with_blendshape_cue, "3dmm": with_face_model_cue}
+"""Explicit cues that stand in for the measured Action Units."""
 RUN = "run.json"
 PREVIEW = "preview.png"
 
@@ -84,10 +90,18 @@ def train(
     start = replace(PRESETS[options.preset], seed=options.seed, shares={})
     preset = with_perceptual_network(Variant.parse(options.variants).apply(start))
     camera, pivot = load_camera(options.dataset / "camera.json")
-    performance = load_performance(options.dataset)
+    encoder = create(ENCODERS[preset.variant.get("encoder", "whisper")])
+    if encoder.id != DEFAULT:
+        hear_with(
+            options.dataset,
+            encoder,
+            None if report is None else lambda done, of: report(HEARING, done, of, {}),
+            cancelled,
+        )
+    performance = load_performance(options.dataset, encoder.id)
     dataset = Dataset(camera, pivot, performance, load_pictures(options.dataset, stream=True))
-    if preset.variant.get("cue") == "blendshape":
-        dataset = with_blendshape_cue(options.dataset, dataset)
+    if (cue := CUES.get(preset.variant.get("cue", "au"))) is not None:
+        dataset = cue(options.dataset, dataset)
     config = MotionConfig(feature_dimension=performance.speech[0].shape[2], face_finest=FINEST)
     work = options.work or options.output.with_name(options.output.name + ".work")
     earlier = _begin(work, options, preset)
@@ -109,6 +123,7 @@ def train(
         threads,
         told,
         cancelled,
+        read_background(options.dataset),
     )
     try:
         trained = trainer.run(resume=True)
@@ -120,7 +135,7 @@ def train(
         "licence": options.licence,
         "attribution": options.attribution,
         "consent": options.consent.to_dict(),
-        "encoder": {"id": WHISPER_ID, "dim": config.feature_dimension, "sha256": sha256(find_model())},
+        "encoder": {"id": encoder.id, "dim": config.feature_dimension, "sha256": encoder.sha256},
         "training": preset.to_dict() | {"pictures": dataset.pictures.count if dataset.pictures else 0}
         | {"seconds": round(seconds)},
         "metrics": {},

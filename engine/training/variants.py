@@ -13,24 +13,25 @@ from typing import Any
 
 from ..errors import HMTalkerError
 from ..motion.config import FUSIONS
+from ..speech.encoder import WHISPER_ID
 from .presets import Preset
 from .schedules import Pairings
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "fusion": FUSIONS,
-    "cue": ("au", "blendshape", "none"),
+    "cue": ("au", "blendshape", "3dmm", "none"),
     "sfp": ("on", "off"),
     "attention": ("on", "off"),
     "mouth": ("hybrid", "audio"),
-    "encoder": ("whisper",),
+    "encoder": ("whisper", "mel", "ave", "hubert"),
 }
 """Flag -> values, the first of which is the full model."""
 
+ENCODERS = {"whisper": WHISPER_ID, "mel": "mel", "ave": "ave", "hubert": "hubert"}
+"""Value of the flag -> the name that ``speech.encoder.create`` knows."""
+
 _ELSEWHERE = {
-    ("cue", "3dmm"): "no 3D morphable model is part of HM-Talker",
-    ("encoder", "ave"): "its weights may not be used by everyone",
-    ("encoder", "hubert"): "datasets hold Whisper's features alone",
-    ("encoder", "deepspeech"): "datasets hold Whisper's features alone",
+    ("encoder", "deepspeech"): "its weights are a TensorFlow 1 graph, which nothing here reads",
 }
 """Rows of the paper's table that training cannot make, and why."""
 
@@ -42,8 +43,9 @@ class Variant:
     fusion: str = "gate"
     """How implicit and explicit conditions merge, Eq (7): gate, concat, fixed, implicit only or explicit only."""
     cue: str = "au"
-    """Where explicit conditions come from: measured Action Units, the tracker's blendshapes (the caller puts them into
-    the dataset with ``with_blendshape_cue``), or none for the lower face; the upper face has no other road."""
+    """Where explicit conditions come from: measured Action Units, the tracker's blendshapes or the coefficients of a
+    linear face model (the caller puts them into the dataset: ``with_blendshape_cue``, ``with_face_model_cue``), or none
+    for the lower face; the upper face has no other road."""
     sfp: str = "on"
     """Off: no stochastic feature pairing; the frame's own Action Units in every step."""
     attention: str = "on"
@@ -51,7 +53,8 @@ class Variant:
     mouth: str = "hybrid"
     """What the inside of the mouth follows: the face's kind of condition, or the voice alone."""
     encoder: str = "whisper"
-    """What the voice is heard with."""
+    """What the voice is heard with: Whisper's first blocks, a mel spectrogram whose front end is trained with the
+    avatar, or the user's own AVE or HuBERT (``hmtalker encoder``)."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -58,7 +58,7 @@ def work(tmp_path_factory):
     save_avatar(avatar, folder / "tiny.hmt")
     avatar = load_avatar(folder / "tiny.hmt")  # what is stored is rounded
     dataset = folder / "dataset"
-    for part in ("frames", "masks", "speech"):
+    for part in ("frames", "masks", "speech", "speech_tiny"):
         (dataset / part).mkdir(parents=True)
     camera = avatar.camera
     data = {"width": camera.width, "height": camera.height, "K": camera.K.tolist(), "pivot": avatar.pivot.tolist()}
@@ -78,7 +78,8 @@ def work(tmp_path_factory):
     dimension = avatar.motion_config.feature_dimension
     for clip, name in enumerate(names):
         speech = rng.standard_normal((2, 2 * CLIP, dimension)).astype(np.float16)
-        np.save(dataset / "speech" / f"{name}.npy", speech)
+        for heard in ("speech", "speech_tiny"):  # the scorer hears the first, the avatar the second
+            np.save(dataset / heard / f"{name}.npy", speech)
         implicit = renderer.motion.implicit(speech[0].astype(np.float32), 25.0, CLIP)
         for row in np.flatnonzero((clip_index == clip) & (np.arange(count) != WITHOUT)):
             state = MotionState(units[row], implicit[frame_in_clip[row]], 1.0, HeadPose.from_array(head[row]))

@@ -18,6 +18,7 @@ pytest.importorskip("onnxruntime")
 
 from test_speech_convert_whisper import BLOCKS, CHANNELS, tiny_weights
 
+from hmtalker.speech import seams
 from hmtalker.speech import whisper_onnx as wo
 from hmtalker.speech.convert_whisper import build_model, encoder_weights
 
@@ -60,15 +61,15 @@ def test_what_comes_later_changes_nothing_before_its_window(tiny: wo.WhisperEnco
     samples = noise(31)
     whole = tiny.encode(samples, gain=1.0)
     part = tiny.encode(samples[: 23 * 16000], gain=1.0)
-    np.testing.assert_allclose(part[: 20 * 50 - wo.FADE], whole[: 20 * 50 - wo.FADE], atol=1e-5)
+    np.testing.assert_allclose(part[: 20 * 50 - seams.FADE], whole[: 20 * 50 - seams.FADE], atol=1e-5)
 
 
 def test_the_same_sound_one_chunk_later_has_the_same_features(tiny: wo.WhisperEncoder) -> None:
     samples = noise(10)
     twice = tiny.encode(np.concatenate([samples, samples, samples, samples]), gain=1.0)
-    steady = slice(wo.FADE, wo.CHUNK - wo.FADE)
+    steady = slice(seams.FADE, seams.CHUNK - seams.FADE)
     np.testing.assert_allclose(
-        twice[wo.CHUNK : 2 * wo.CHUNK][steady], twice[2 * wo.CHUNK : 3 * wo.CHUNK][steady], atol=1e-5
+        twice[seams.CHUNK : 2 * seams.CHUNK][steady], twice[2 * seams.CHUNK : 3 * seams.CHUNK][steady], atol=1e-5
     )
 
 
@@ -81,10 +82,10 @@ def test_seams_are_blended_not_cut(tiny: wo.WhisperEncoder, monkeypatch: pytest.
 
     monkeypatch.setattr(wo.WhisperEncoder, "_window", window)
     features = tiny.encode(np.zeros(16000 * 15, np.float32))[:, 0]
-    assert np.all(features[: wo.CHUNK - wo.FADE] == 0)
-    assert np.all(features[wo.CHUNK + wo.FADE :] == 1)
-    ramp = np.diff(features[wo.CHUNK - wo.FADE - 1 : wo.CHUNK + wo.FADE + 1])
-    np.testing.assert_allclose(ramp[1:-1], 1 / (2 * wo.FADE), atol=1e-6)
+    assert np.all(features[: seams.CHUNK - seams.FADE] == 0)
+    assert np.all(features[seams.CHUNK + seams.FADE :] == 1)
+    ramp = np.diff(features[seams.CHUNK - seams.FADE - 1 : seams.CHUNK + seams.FADE + 1])
+    np.testing.assert_allclose(ramp[1:-1], 1 / (2 * seams.FADE), atol=1e-6)
 
 
 def test_volume_of_the_file_does_not_matter(tiny: wo.WhisperEncoder) -> None:
@@ -96,7 +97,7 @@ def test_position_moves_the_window_and_is_checked(tiny: wo.WhisperEncoder) -> No
     samples = noise(1)
     assert np.abs(tiny.encode(samples, 0) - tiny.encode(samples, 900)).max() > 1e-3
     np.testing.assert_array_equal(tiny.encode(samples, 450), tiny.encode(samples))
-    for bad in (-1, wo.POSITIONS - wo.WINDOW + 1):
+    for bad in (-1, wo.POSITIONS - seams.WINDOW + 1):
         with pytest.raises(ValueError, match="position"):
             tiny.encode(samples, bad)
 

@@ -96,8 +96,7 @@ def test_every_flag_changes_one_thing():
     ("flag", "words"),
     [
         ("fusion=mix", "is one of gate, concat"),
-        ("cue=3dmm", "no 3D morphable model"),
-        ("encoder=ave", "may not be used"),
+        ("encoder=deepspeech", "TensorFlow 1 graph"),
         ("colour=red", "is no variant"),
         ("sfp", "is no variant"),
     ],
