@@ -251,6 +251,7 @@ def _write_frames(options: argparse.Namespace, avatar: Avatar, frames: Iterator[
 
 def _info(options: argparse.Namespace) -> None:
     from .avatar import read_avatar_header
+    from .consent import consent_sentence
 
     header = read_avatar_header(options.avatar)
     if options.json:
@@ -261,7 +262,7 @@ def _info(options: argparse.Namespace) -> None:
         "Name": header["name"],
         "Licence": header.get("licence") or "not stated",
         "Attribution": header.get("attribution") or "not stated",
-        "Consent": ", ".join(f"{key}: {value}" for key, value in header.get("consent", {}).items()) or "not stated",
+        "Consent": consent_sentence(header.get("consent", {})),
         "Gaussians": f"{counts['face']} face, {counts['mouth']} mouth",
         "Frame": f"{camera['width']} x {camera['height']}",
         "Speech encoder": header["encoder"]["id"],

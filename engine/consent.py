@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 
@@ -39,3 +40,14 @@ class Consent:
     def to_dict(self) -> dict[str, str]:
         """As an avatar's header has it."""
         return {key: value.strip() for key, value in asdict(self).items()}
+
+
+def consent_sentence(record: Mapping[str, object]) -> str:
+    """What an avatar's header says about consent, as one sentence for people."""
+    known = {key: str(value).strip() for key, value in record.items() if str(value).strip()}
+    if "person" not in known:
+        return known.get("statement") or "No consent is recorded in this avatar."
+    when = f" on {known['date']}" if "date" in known else ""
+    what = f": {known['statement']}" if "statement" in known else ""
+    by = f" (recorded by {known['recorded_by']})" if "recorded_by" in known else ""
+    return f"{known['person']} consented{when}{what}{by}."

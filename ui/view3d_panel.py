@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine import action_units
+from ..engine.consent import consent_sentence
 from ..hmtalker_blender import avatar_object, versions
 from ..operators.add_avatar import HMT_OT_add_avatar
 from ..operators.add_sample_speech import HMT_OT_add_sample_speech
@@ -128,6 +129,7 @@ class HMT_PT_about(_FacePanel, bpy.types.Panel):
         for key in ("licence", "attribution"):
             if header.get(key):
                 sections.draw_sentence(self.layout, context, str(header[key]), "BLANK1")
+        sections.draw_sentence(self.layout, context, consent_sentence(header.get("consent", {})), "BLANK1")
 
 
 def draw_action_units(column: bpy.types.UILayout, avatar: bpy.types.Object, codes: tuple[str, ...]) -> None:

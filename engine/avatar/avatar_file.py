@@ -2,7 +2,7 @@
 """Avatar files (.hmt): one trained person in one safetensors file with a JSON header. No pickle, no code.
 
 Arrays: ``face.*`` and ``mouth.*`` are the fields of a GaussianSet, ``motion.*`` the weights of the motion model.
-The header lies in ``__metadata__["hmtalker"]``.
+The header lies in ``__metadata__["hmtalker"]``, and its seal beside it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ..errors import AvatarError
 from ..gaussians.gaussian_set import SH_COEFFICIENTS, GaussianSet
 from ..motion.config import MotionConfig
 from . import safetensors_file as container
-from .header import FORMAT, VERSION, NewerVersionError, check_header
+from .header import FORMAT, VERSION, NewerVersionError, check_header, check_seal, seal_of
 from .motion_shapes import motion_shapes
 
-KEY = "hmtalker"
+KEY, SEAL = "hmtalker", "hmtalker-seal"
 MAX_GAUSSIANS = 1_000_000
 """Per set; far beyond what a head needs."""
 COLUMNS: dict[str, tuple[int, ...]] = {
@@ -116,7 +116,8 @@ def save_avatar(avatar: Avatar, path: str | Path) -> None:
     except (TypeError, ValueError) as error:
         raise AvatarError(f"The avatar cannot be saved as {path.name}: {error}.") from error
     try:
-        container.write_safetensors(path, arrays, {KEY: json.dumps(header, separators=(",", ":"), ensure_ascii=False)})
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False)
+        container.write_safetensors(path, arrays, {KEY: text, SEAL: seal_of(text)})
     except OSError as error:
         raise AvatarError(f"The avatar cannot be saved as {path}: {error.strerror or error}.") from error
     except ValueError as error:
@@ -163,8 +164,10 @@ def _described(file: BinaryIO) -> tuple[dict[str, Any], dict[str, container.Entr
     description = container.read_header(file)
     if KEY not in description.metadata:
         raise container.OtherFormatError("a safetensors file of something else")
-    header = container.parse_json(description.metadata[KEY].encode("utf-8", "surrogatepass"))
+    text = description.metadata[KEY]
+    header = container.parse_json(text.encode("utf-8", "surrogatepass"))
     check_header(header)
+    check_seal(header, text, description.metadata.get(SEAL))
     for name, entry in description.entries.items():
         if entry.dtype.kind != "f" or entry.dtype.itemsize > 4:
             raise container.MalformedError(f"{name} is of another type than F16 or F32")

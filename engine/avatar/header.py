@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -15,11 +16,27 @@ from ..motion.config import CONDITION, MotionConfig
 from .safetensors_file import MalformedError
 
 FORMAT = "hmtalker-avatar"
-VERSION = 1
+VERSION = 2
+SEALED_SINCE = 2
+"""Version from which a file carries the seal of its header."""
 MAX_THUMBNAIL = 64 << 10
 """Bytes of the thumbnail's PNG."""
 MAX_TEXT = 20_000
-STATISTICS = ("p05", "p50", "p95", "max")
+STATISTICS = ("p05", "p50", "p95", "p99", "max")
+
+
+def seal_of(text: str) -> str:
+    """What a file stores beside its header `text`: whoever edits the record of consent by hand breaks it.
+
+    It is no signature: a program can make a new seal. It keeps a change from happening unnoticed.
+    """
+    return hashlib.sha256(b"hmtalker avatar header\0" + text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def check_seal(header: dict[str, Any], text: str, seal: object) -> None:
+    """Raises MalformedError where `text`, the header as it is stored, is not what was sealed."""
+    if header["version"] >= SEALED_SINCE and seal != seal_of(text):
+        raise MalformedError("its header, which holds the record of consent, was changed after it was made")
 
 
 class NewerVersionError(MalformedError):

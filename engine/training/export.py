@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import action_units
 from ..avatar import Avatar
+from ..avatar.header import STATISTICS
 from ..motion.model import MotionModel
 from .dataset import Dataset
 from .parameters import GaussianParameters
@@ -19,16 +20,11 @@ REST_MAXIMUM = 0.15
 
 
 def action_unit_statistics(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """values [T,17] -> per code p05, p50, p95, max: what sliders call ordinary."""
+    """values [T,17] -> per code p05, p50, p95, p99, max: what sliders call ordinary."""
     result = {}
     for column, code in enumerate(action_units.CODES):
-        low, middle, high = np.percentile(values[:, column], (5, 50, 95))
-        result[code] = {
-            "p05": round(float(low), 3),
-            "p50": round(float(middle), 3),
-            "p95": round(float(high), 3),
-            "max": round(float(values[:, column].max()), 3),
-        }
+        row = np.percentile(values[:, column], (5, 50, 95, 99, 100))
+        result[code] = {name: round(float(value), 3) for name, value in zip(STATISTICS, row, strict=True)}
     return result
 
 
@@ -55,8 +51,6 @@ def build_avatar(
     camera = dataset.camera
     first = dataset.performance.frames_of(int(np.flatnonzero(dataset.performance.train_clip)[0]))
     full = {
-        "format": "hmtalker-avatar",
-        "version": 1,
         "au_codes": list(action_units.CODES),
         "au_statistics": action_unit_statistics(dataset.performance.action_units),
         "camera": {

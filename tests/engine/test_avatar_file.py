@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hmtalker.avatar import Avatar, load_avatar, read_avatar_header, save_avatar
+from hmtalker.avatar.header import VERSION, seal_of
 from hmtalker.errors import AvatarError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -155,6 +156,7 @@ def edited_avatar(good: bytes, **fields) -> bytes:
         else:
             own[key] = value
     header["__metadata__"]["hmtalker"] = json.dumps(own)
+    header["__metadata__"]["hmtalker-seal"] = seal_of(json.dumps(own))
     return join(header, body)
 
 
@@ -165,7 +167,24 @@ def test_edited_helper_itself_makes_a_sound_file(good, tmp_path):
 
 
 def test_newer_version_asks_for_an_update(good, tmp_path):
-    assert "update" in refused(tmp_path, edited_avatar(good, version=2))
+    assert "update" in refused(tmp_path, edited_avatar(good, version=VERSION + 1))
+
+
+def test_a_record_of_consent_that_was_edited_is_noticed(good, tmp_path):
+    header, body = split(good)
+    own = json.loads(header["__metadata__"]["hmtalker"])
+    header["__metadata__"]["hmtalker"] = json.dumps(own | {"consent": {"person": "Somebody Else"}})
+    assert "record of consent, was changed" in refused(tmp_path, join(header, body))
+    del header["__metadata__"]["hmtalker-seal"]
+    assert "record of consent, was changed" in refused(tmp_path, join(header, body))
+
+
+def test_avatars_from_before_the_seal_still_load(good, tmp_path):
+    path = tmp_path / "old.hmt"
+    header, body = split(edited_avatar(good, version=1))
+    del header["__metadata__"]["hmtalker-seal"]
+    path.write_bytes(join(header, body))
+    assert load_avatar(path).header["version"] == 1
 
 
 @pytest.mark.parametrize(
@@ -206,7 +225,7 @@ def test_nan_and_overflow_in_the_header_are_refused(good, tmp_path):
         header, body = split(good)
         text = header["__metadata__"]["hmtalker"].replace('"pivot":[0.0', f'"pivot":[{value}')
         assert text != header["__metadata__"]["hmtalker"]
-        header["__metadata__"]["hmtalker"] = text
+        header["__metadata__"] = {"hmtalker": text, "hmtalker-seal": seal_of(text)}
         refused(tmp_path, join(header, body))
 
 

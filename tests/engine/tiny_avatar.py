@@ -61,7 +61,7 @@ def make_tiny_avatar(
     rng = np.random.default_rng(seed)
     header = {
         "format": "hmtalker-avatar",
-        "version": 1,
+        "version": 2,
         "name": "Tiny",
         "licence": "CC0-1.0",
         "attribution": "made by a program",
