@@ -20,13 +20,12 @@ from . import prosody
 from .avatar import Avatar
 from .blinks import blink_curve
 from .errors import AudioError, AvatarError, CancelledError
+from .speech.audio_file import MAX_SECONDS, SAMPLE_RATE
 
 if TYPE_CHECKING:
     from .speech.encoder import SpeechEncoder
     from .take import Take
 
-SAMPLE_RATE = 16_000
-MAX_SECONDS = 6 * 3600.0
 HEADROOM = 1.2
 """A lower-face Action Unit may exceed the largest value of the avatar's training by this factor, not more."""
 

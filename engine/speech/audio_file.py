@@ -6,7 +6,6 @@ soundfile reads wav, flac, ogg and mp3; everything else, video included, goes to
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,14 @@ import numpy as np
 
 from ..errors import AudioError
 from .loudness import speech_gain
+from .resampling import SAMPLE_RATE, Resampler, resample
 
-SAMPLE_RATE = 16_000
-MINIMUM_RATE = 2_000
-"""Hz; a file that claims less is damaged."""
-_LONGEST_FACTOR = 1_000
-_BLOCK_SECONDS = 30
+__all__ = ["MAX_SECONDS", "SAMPLE_RATE", "clean", "load_audio", "normalise", "resample"]
+
+MINIMUM_RATE, MAXIMUM_RATE = 2_000, 768_000
+"""Hz; a file that claims less or more is damaged."""
+MAX_SECONDS = 6 * 3600.0
+"""Longer sound is used in parts: an hour of it is 230 MB."""
 
 
 def load_audio(path: str | Path) -> np.ndarray:  # [n] float32
@@ -61,49 +62,27 @@ def normalise(samples: np.ndarray) -> np.ndarray:  # [n] -> [n] float32
     return out
 
 
-def resample(samples: np.ndarray, rate: int) -> np.ndarray:  # [n] at `rate` Hz -> [ceil(n * 16000 / rate)] float32
-    """Polyphase resampling to 16 kHz (scipy), any rate, in blocks so that an hour of 48 kHz sound fits in memory."""
-    samples = np.asarray(samples, np.float32)
-    if rate == SAMPLE_RATE or len(samples) == 0:
-        return samples
-    from scipy.signal import resample_poly
-
-    common = math.gcd(SAMPLE_RATE, rate)
-    up, down = SAMPLE_RATE // common, rate // common
-    if max(up, down) > _LONGEST_FACTOR:  # odd rates such as 44056 Hz: the filter would be as long as seconds of sound
-        best = min(range(1, _LONGEST_FACTOR), key=lambda d: abs(round(d * SAMPLE_RATE / rate) / d - SAMPLE_RATE / rate))
-        up, down = round(best * SAMPLE_RATE / rate), best
-    block = max(1, _BLOCK_SECONDS * rate // down) * down
-    margin = 20 * down * -(-max(up, down) // down)  # multiple of `down`, longer than half the filter
-    total = -(-len(samples) * up // down)
-    out = np.empty(total, np.float32)
-    done = 0
-    for begin in range(0, len(samples), block):
-        low, high = max(0, begin - margin), min(len(samples), begin + block + margin)
-        part = resample_poly(samples[low:high], up, down)
-        skip = (begin - low) // down * up
-        size = min(block // down * up, total - done)
-        out[done : done + size] = part[skip : skip + size]
-        done += size
-    return out
-
-
 class _Collector:
-    """Downmixes and resamples block after block, so that only the 16 kHz result is ever held whole."""
+    """Downmixes and resamples what is decoded, so that only the 16 kHz result is ever held whole."""
 
-    def __init__(self) -> None:
-        self._blocks: list[np.ndarray] = []
+    def __init__(self, rate: int, path: Path) -> None:
+        if not MINIMUM_RATE <= rate <= MAXIMUM_RATE:
+            raise AudioError(
+                f"The sound file '{path.name}' claims a sample rate of {rate} Hz; convert it to a .wav file."
+            )
+        self._resampler, self._path = Resampler(rate), path
 
     def add(self, block: np.ndarray) -> None:  # [n] or [n, channels]
         if block.ndim == 2:
             block = block.mean(axis=1, dtype=np.float32)
-        self._blocks.append(np.asarray(block, np.float32))
+        self._resampler.add(block)
+        if self._resampler.seconds > MAX_SECONDS:
+            raise AudioError(
+                f"The sound file '{self._path.name}' is longer than {MAX_SECONDS / 3600:.0f} hours; use it in parts."
+            )
 
-    def samples(self, rate: int) -> np.ndarray:
-        whole = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)
-        # one NaN would spread over the length of the resampling filter
-        np.nan_to_num(whole, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        return resample(whole, rate)
+    def samples(self) -> np.ndarray:
+        return self._resampler.finish()
 
 
 def _read_soundfile(path: Path) -> np.ndarray | None:
@@ -114,14 +93,12 @@ def _read_soundfile(path: Path) -> np.ndarray | None:
         return None
     try:
         with soundfile.SoundFile(path) as file:
-            rate = int(file.samplerate)
-            collector = _Collector()
+            collector = _Collector(int(file.samplerate), path)
             while len(block := file.read(1 << 20, dtype="float32")):
                 collector.add(block)
     except (soundfile.LibsndfileError, RuntimeError, OSError):
         return None
-    _check_rate(rate, path)
-    return collector.samples(rate)
+    return collector.samples()
 
 
 def _read_av(path: Path) -> np.ndarray:
@@ -146,28 +123,22 @@ def _read_av(path: Path) -> np.ndarray:
 
 
 def _decode(av: Any, container: Any, stream: Any, path: Path) -> np.ndarray:
-    collector = _Collector()
-    rate = 0
+    collector: _Collector | None = None
     resampler: Any = None
     try:
         for frame in container.decode(stream):
-            if resampler is None:
+            if collector is None:
                 rate = int(frame.sample_rate)
-                _check_rate(rate, path)
+                collector = _Collector(rate, path)
                 # to float and a constant rate: a stream may change its rate on the way
                 resampler = av.AudioResampler(format="fltp", layout=frame.layout.name, rate=rate)
             for piece in resampler.resample(frame):
                 collector.add(piece.to_ndarray().T)
-        if resampler is not None:
+        if collector is not None:
             for piece in resampler.resample(None):
                 collector.add(piece.to_ndarray().T)
     except av.error.InvalidDataError:
         # a file cut short: what was readable is worth keeping, nothing readable is an error
-        if resampler is None:
+        if collector is None:
             raise
-    return collector.samples(rate or SAMPLE_RATE)
-
-
-def _check_rate(rate: int, path: Path) -> None:
-    if rate < MINIMUM_RATE:
-        raise AudioError(f"The sound file '{path.name}' claims a sample rate of {rate} Hz; convert it to a .wav file.")
+    return np.zeros(0, np.float32) if collector is None else collector.samples()

@@ -27,8 +27,12 @@ import numpy as np
 
 from ..camera import Camera
 from ..errors import HMTalkerError
+from ..npz_file import read_npz
 from ..speech.encoder import DEFAULT
 from .frame_store import FrameStore
+
+MAX_TABLE_BYTES = 2 << 30
+"""Of a table, unpacked: some 600 bytes a frame, so some 38 hours."""
 
 
 class DatasetError(HMTalkerError):
@@ -86,10 +90,35 @@ class Dataset:
 
 
 def load_camera(path: Path) -> tuple[Camera, np.ndarray]:
-    """camera.json -> camera and the head's pivot [3] in metres."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    camera = Camera(data["width"], data["height"], np.array(data["K"], float), np.array(data["world_to_camera"], float))
-    return camera, np.array(data["pivot"], np.float64)
+    """camera.json -> camera and the head's pivot [3] in metres. Raises :class:`DatasetError`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        camera = Camera.from_dict(data)
+        pivot = np.array(data["pivot"], np.float64)
+        if pivot.shape != (3,) or not np.isfinite(pivot).all():
+            raise ValueError("its pivot is not three numbers")
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DatasetError(f"'{path}' is missing or damaged ({error}); run the capture again.") from error
+    return camera, pivot
+
+
+def check_names(names: np.ndarray) -> None:
+    """Raises ValueError for names of clips that would lead out of the dataset's folder."""
+    for name in map(str, names.ravel()):
+        if not name or name.startswith(".") or any(letter in name for letter in "/\\:\0"):
+            raise ValueError(f"a clip cannot be called {name!r}")
+
+
+def load_table(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """All arrays of ``<name>.npz``. Raises :class:`DatasetError`."""
+    path = folder / f"{name}.npz"
+    try:
+        table = read_npz(path, MAX_TABLE_BYTES)
+        for column in ("clips", "clip_sources"):
+            check_names(table.get(column, np.zeros(0, str)))
+        return table
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"'{path}' is missing or damaged ({error}); run the capture again.") from error
 
 
 def speech_folder(folder: Path, encoder_id: str = DEFAULT) -> Path:
@@ -119,7 +148,8 @@ def load_speech(folder: Path, clip: str, encoder_id: str = DEFAULT) -> np.ndarra
 
 def load_performance(folder: Path, encoder_id: str = DEFAULT) -> Performance:
     """Everything heard in the dataset `folder`, as the encoder `encoder_id` hears it. Raises :class:`DatasetError`."""
-    with np.load(folder / "performance.npz") as data:
+    data = load_table(folder, "performance")
+    try:
         names = [str(name) for name in data["clips"]]
         frames = len(data["action_units"])
         clip_index = data["clip_index"].astype(np.int64)
@@ -137,7 +167,10 @@ def load_performance(folder: Path, encoder_id: str = DEFAULT) -> Performance:
             if "targets7" in data
             else np.zeros((frames, 0), np.float32),
         )
-    if len(performance.clip_index) != len(performance.action_units):
+    except (KeyError, IndexError, ValueError) as error:
+        raise DatasetError(f"'{folder / 'performance.npz'}' is damaged ({error}); run the capture again.") from error
+    columns = (performance.action_units, performance.head, performance.clip_index, performance.frame_in_clip)
+    if len({len(column) for column in (*columns, performance.rounding, performance.measurements)}) != 1:
         raise DatasetError(f"{folder}: the columns of performance.npz differ in length; run the capture again.")
     return performance
 
@@ -145,13 +178,17 @@ def load_performance(folder: Path, encoder_id: str = DEFAULT) -> Performance:
 def load_pictures(folder: Path, limit: int | None = None, *, stream: bool = False) -> Pictures:
     """The frames that exist (a render may have been stopped early). limit: at most so many. stream: leave them on disk
     and decode them when they are looked at."""
-    with np.load(folder / "frames.npz") as data:
-        table = {key: data[key] for key in ("action_units", "head", "clip_index", "frame_in_clip")}
-        test = data["split"] == "test"
-    with np.load(folder / "performance.npz") as data:
-        body = data["body"] if "body" in data and len(data["body"]) == len(test) else None
-    with np.load(folder / "windows.npz") as data:
-        windows, whole = data["window"].astype(np.int64), data["whole"].astype(bool)
+    table, seen = load_table(folder, "frames"), load_table(folder, "windows")
+    body = load_table(folder, "performance").get("body")
+    try:
+        table = {key: table[key] for key in ("action_units", "head", "clip_index", "frame_in_clip", "split")}
+        test = table["split"] == "test"
+        body = body if body is not None and len(body) == len(test) else None
+        windows, whole = seen["window"].astype(np.int64), seen["whole"].astype(bool)
+        if len({len(test), len(windows), len(whole), *map(len, table.values())}) != 1:
+            raise ValueError("its columns differ in length")
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"The tables of '{folder}' are damaged ({error}); run the capture again.") from error
     there = [
         index
         for index in range(len(test))

@@ -16,7 +16,7 @@ from ..capture.sound_track import read_sound
 from ..capture.speech_draws import DRAWS, noisy
 from ..errors import CancelledError
 from ..speech.encoder import SpeechEncoder
-from .dataset import DatasetError, speech_folder
+from .dataset import DatasetError, load_table, speech_folder
 
 WEIGHTS = "weights.sha256"
 """Beside what was heard: with which weights."""
@@ -32,11 +32,11 @@ def hear_with(
 
     report: told clips done, of all. Raises :class:`DatasetError` where the sound is missing, :class:`CancelledError`.
     """
-    with np.load(dataset / "performance.npz") as data:
-        names = [str(name) for name in data["clips"]]
-        lengths = np.bincount(data["clip_index"], minlength=len(names))
-        sources = [str(name) for name in data["clip_sources"]] if "clip_sources" in data else names
-        begins = data["clip_begins"].tolist() if "clip_begins" in data else [0] * len(names)
+    data = load_table(dataset, "performance")
+    names = [str(name) for name in data["clips"]]
+    lengths = np.bincount(data["clip_index"], minlength=len(names))
+    sources = [str(name) for name in data.get("clip_sources", data["clips"])]
+    begins = data.get("clip_begins", np.zeros(len(names), np.int64)).tolist()
     folder = speech_folder(dataset, encoder.id)
     _belongs_to(folder, encoder.sha256)
     for number, (name, source, begin) in enumerate(zip(names, sources, begins, strict=True)):

@@ -11,6 +11,7 @@ import pytest
 
 from hmtalker.errors import AudioError
 from hmtalker.speech import audio_file as af
+from hmtalker.speech import resampling
 from hmtalker.speech.loudness import block_levels, speech_level
 
 soundfile = pytest.importorskip("soundfile")
@@ -120,10 +121,36 @@ def test_normalise_brings_speech_to_minus_20_at_any_volume() -> None:
 def test_resampling_in_blocks_is_resampling_at_once(monkeypatch: pytest.MonkeyPatch, rate: int) -> None:
     samples = np.random.default_rng(0).standard_normal(int(6.3 * rate)).astype(np.float32)
     whole = af.resample(samples, rate)
-    monkeypatch.setattr(af, "_BLOCK_SECONDS", 1)
+    monkeypatch.setattr(resampling, "BLOCK_SECONDS", 1)
     blocks = af.resample(samples, rate)
+    pieces = resampling.Resampler(rate)
+    for begin in range(0, len(samples), 7777):
+        pieces.add(samples[begin : begin + 7777])
+    np.testing.assert_array_equal(pieces.finish(), blocks)
     assert abs(len(whole) - 6.3 * 16000) <= 2
     np.testing.assert_allclose(blocks, whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [1999, 768_001, 2_000_000_000])
+def test_rates_that_no_recording_has_are_refused(tmp_path: Path, rate: int) -> None:
+    data = bytearray()
+    soundfile.write(tmp_path / "odd.wav", np.full(100, 0.1, np.float32), 16000, "PCM_16")
+    data += (tmp_path / "odd.wav").read_bytes()
+    data[24:28] = rate.to_bytes(4, "little")
+    (tmp_path / "odd.wav").write_bytes(data)
+    with pytest.raises(AudioError, match=r"claims a sample rate|cannot be read"):
+        af.load_audio(tmp_path / "odd.wav")
+
+
+def test_ten_hours_are_refused_before_they_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(af, "MAX_SECONDS", 2 * 131.0)  # a read is 131 s of 8 kHz
+    read = []
+    original = soundfile.SoundFile.read
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *rest, **more: read.append(1) or original(*rest, **more))
+    soundfile.write(tmp_path / "long.wav", np.zeros(8000 * 1000, np.float32), 8000, "PCM_U8")
+    with pytest.raises(AudioError, match="longer than"):
+        af.load_audio(tmp_path / "long.wav")
+    assert len(read) == 2
 
 
 def test_missing_folder_empty_and_zero_length_are_told_apart(tmp_path: Path) -> None:
