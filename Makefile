@@ -38,8 +38,7 @@ test-blender: zip
 
 bench:
 	@$(ENVIRONMENTS) test
-	.venv/test/bin/python benchmarks/rasterize.py
-	.venv/test/bin/python benchmarks/audio_to_au.py
+	.venv/test/bin/python benchmarks/bench.py
 
 clean:
 	rm -rf build dist out .venv .cache *.egg-info

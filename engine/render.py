@@ -6,7 +6,6 @@ A frame is a pure function of the two and of the avatar: no history, no clock, t
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,9 @@ from .errors import RenderError
 from .gaussians.posing import Poser
 from .motion.state import MotionState
 from .rasterize import Layer, Rasterizer, Splats
+from .rasterize.workers import Workers, available_threads
+
+__all__ = ["Frame", "Renderer", "available_threads", "avatar_camera"]
 
 MAX_PIXELS = 8192 * 8192
 ROWS = 32
@@ -42,18 +44,11 @@ def avatar_camera(avatar: Avatar) -> Camera:
     return avatar.camera
 
 
-def available_threads() -> int:
-    """Cores that this process may use."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # not on Windows and macOS
-        return max(1, os.cpu_count() or 1)
-
-
 class Renderer:
-    """Renders one avatar. Calls from several threads take turns; make one a thread to render side by side.
+    """Renders one avatar. Calls may come from several threads.
 
-    Its motion model is :attr:`motion` (motion.portable.PortableMotion).
+    With the CPU rasterizer the frames then run side by side, over the short road of frames.pipeline; other rasterizers
+    take turns. Its motion model is :attr:`motion` (motion.portable.PortableMotion).
     """
 
     def __init__(self, avatar: Avatar, rasterizer: str | Rasterizer = "cpu", threads: int | None = None) -> None:
@@ -78,73 +73,79 @@ class Renderer:
         )
         self._face = Poser(avatar.face, self.threads, self._pool)
         self._mouth = Poser(avatar.mouth, self.threads, self._pool)
+        self._alone, self._together = Workers(1), Workers(self.threads)
+        self._pipeline = None
+        if self.rasterizer.name == "cpu":
+            from .frames.pipeline import FramePipeline
+            from .rasterize.cpu import CpuRasterizer
+
+            assert isinstance(self.rasterizer, CpuRasterizer)
+            self._pipeline = FramePipeline(avatar, self.motion, float(self.rasterizer.alpha_max))
 
     def posed(self, state: MotionState, camera: Camera | None = None) -> tuple[Splats, Splats]:
         """Face and mouth Gaussians as `state` moves them, coloured as `camera` sees them; canonical space, metres."""
-        view, pivot = (camera or self.avatar.camera).position, self.avatar.pivot
-        offsets = self.motion.face_offsets(state)
-        if state.body is not None:
-            offsets[:, :3] += (1 - self.avatar.face.head_weights)[:, None] * state.body
-        face = self._face.pose(offsets, state.head, pivot, view)
-        mouth = self._mouth.pose(self.motion.mouth_offsets(state), state.head, pivot, view)
+        view, pivot, body = (camera or self.avatar.camera).position, self.avatar.pivot, state.body
+        face = self._face.pose(self.motion.face_offsets(state), state.head, pivot, view, body)
+        mouth = self._mouth.pose(self.motion.mouth_offsets(state), state.head, pivot, view, body)
         return face, mouth
 
     def layers(self, state: MotionState, camera: Camera | None = None, depth: bool = True) -> tuple[Layer, Layer]:
         """Face and mouth drawn apart, premultiplied, sRGB-encoded: as the loss of training sees them."""
-        camera = camera or self.avatar.camera
-        if camera.width < 1 or camera.height < 1 or camera.width * camera.height > MAX_PIXELS:
-            raise RenderError(
-                f"A frame of {camera.width} x {camera.height} pixels cannot be rendered; choose another size."
-            )
+        camera = self._checked(camera)
         face, mouth = self.posed(state, camera)
-        return self._draw(face, camera, depth), self._draw(mouth, camera, depth)
+        return self._layer(face, camera, depth), self._layer(mouth, camera, depth)
 
-    def render(self, state: MotionState, camera: Camera | None = None) -> Frame:
-        """The frame that `camera` (default: the avatar's) sees. Raises RenderError."""
-        from .composite import TABLE, linear_rows
+    def render(self, state: MotionState, camera: Camera | None = None, threads: int | None = None) -> Frame:
+        """The frame that `camera` (default: the avatar's) sees. Raises RenderError.
+
+        threads: 1 to leave the renderer's other threads alone, as for frames side by side; None for all of them.
+        """
+        camera = self._checked(camera)
+        if self._pipeline is not None:
+            return Frame(*self._pipeline.linear(state, camera, self._workers(threads)))
+        from .composite import linear_rows
 
         with self._lock:
             face, mouth = self.layers(state, camera)
             height, width = face.alpha.shape
             rgba = np.empty((height, width, 4), np.float32)
             depth = np.empty((height, width), np.float32)
-            self._rows(
-                height,
-                lambda start, stop: linear_rows(
-                    start,
-                    stop,
-                    face.rgb,
-                    face.alpha,
-                    face.depth,
-                    mouth.rgb,
-                    mouth.alpha,
-                    mouth.depth,
-                    TABLE,
-                    rgba,
-                    depth,
-                ),
-            )
+            inputs = (face.rgb, face.alpha, face.depth, mouth.rgb, mouth.alpha, mouth.depth)
+            self._rows(height, lambda start, stop: linear_rows(start, stop, *inputs, rgba, depth))
         return Frame(rgba, depth)
 
-    def render_srgb8(self, state: MotionState, camera: Camera | None = None) -> np.ndarray:
-        """The same frame for files: uint8 [H,W,4], straight alpha, sRGB-encoded. Raises RenderError."""
+    def render_srgb8(self, state: MotionState, camera: Camera | None = None, threads: int | None = None) -> np.ndarray:
+        """The same frame for files: uint8 [H,W,4], straight alpha, sRGB-encoded. As :meth:`render` otherwise."""
+        camera = self._checked(camera)
+        if self._pipeline is not None:
+            return self._pipeline.srgb8(state, camera, self._workers(threads))
         from .composite import srgb8_rows
 
         with self._lock:
             face, mouth = self.layers(state, camera, depth=False)
             height, width = face.alpha.shape
             rgba = np.empty((height, width, 4), np.uint8)
-            self._rows(
-                height,
-                lambda start, stop: srgb8_rows(start, stop, face.rgb, face.alpha, mouth.rgb, mouth.alpha, rgba),
-            )
+            inputs = (face.rgb, face.alpha, mouth.rgb, mouth.alpha)
+            self._rows(height, lambda start, stop: srgb8_rows(start, stop, *inputs, rgba))
         return rgba
 
     def close(self) -> None:
         """Stop the threads; the renderer cannot be used afterwards."""
         self._pool.shutdown(wait=True)
+        self._together.close()
 
-    def _draw(self, splats: Splats, camera: Camera, depth: bool) -> Layer:
+    def _workers(self, threads: int | None) -> Workers:
+        return self._alone if threads == 1 else self._together
+
+    def _checked(self, camera: Camera | None) -> Camera:
+        camera = camera or self.avatar.camera
+        if camera.width < 1 or camera.height < 1 or camera.width * camera.height > MAX_PIXELS:
+            raise RenderError(
+                f"A frame of {camera.width} x {camera.height} pixels cannot be rendered; choose another size."
+            )
+        return camera
+
+    def _layer(self, splats: Splats, camera: Camera, depth: bool) -> Layer:
         if splats.count == 0:
             shape = (camera.height, camera.width)
             return Layer(np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..head_pose import HeadPose
+from ..head_pose import HeadPose, quaternion_from_matrix
 from ..rasterize import Splats
 from . import sh as spherical_harmonics
 from .gaussian_set import GaussianSet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import ThreadPoolExecutor
 
 CHUNK = 2048
@@ -62,6 +63,25 @@ def pose_reference(
     return Splats(**{name: np.ascontiguousarray(value, dtype=np.float32) for name, value in values.items()})
 
 
+def common_row(
+    rotation: np.ndarray,
+    translation: Sequence[float] | np.ndarray,
+    pivot: np.ndarray,
+    camera_position: np.ndarray,
+    shift: np.ndarray | None = None,
+) -> np.ndarray:
+    """Everything about a frame that is the same for all Gaussians, as the posing kernels read it.
+
+    rotation [3,3], translation [3]: the head's; pivot, camera_position [3]; shift [3]: how far what does not follow the
+    head has moved. All in metres.
+    """
+    rotation, pivot, camera = (np.asarray(x, np.float64) for x in (rotation, pivot, camera_position))
+    in_head = rotation.T @ (camera - pivot - np.asarray(translation)) + pivot
+    still = np.zeros(3) if shift is None else shift
+    parts = (rotation.ravel(), translation, pivot, camera, in_head, quaternion_from_matrix(rotation), still)
+    return np.concatenate(parts).astype(np.float32)
+
+
 class Poser:
     """Poses one Gaussian set, frame after frame; keeps what no motion changes. Calls may overlap."""
 
@@ -70,14 +90,19 @@ class Poser:
         self.gaussians = gaussians
         self.threads = max(1, threads) if executor is not None else 1
         self._executor = executor
-        self._opacities = _sigmoid(gaussians.raw_opacities.astype(np.float64)).astype(np.float32)
+        self._opacities = opacities(gaussians)
         self._sh = np.ascontiguousarray(gaussians.sh.reshape(gaussians.count, 3 * gaussians.sh.shape[1]))
         self._none = np.zeros((gaussians.count, 3), np.float32)
 
     def pose(
-        self, offsets: np.ndarray | None, head: HeadPose, pivot: np.ndarray, camera_position: np.ndarray
+        self,
+        offsets: np.ndarray | None,
+        head: HeadPose,
+        pivot: np.ndarray,
+        camera_position: np.ndarray,
+        shift: np.ndarray | None = None,
     ) -> Splats:
-        """As :func:`pose_reference`, in float32."""
+        """As :func:`pose_reference`, in float32. shift [3] metres: how far what does not follow the head has moved."""
         from .posing_kernel import pose_rows
 
         gaussians, count = self.gaussians, self.gaussians.count
@@ -86,40 +111,12 @@ class Poser:
         offsets = np.ascontiguousarray(offsets, dtype=np.float32)
         if offsets.shape not in ((count, 3), (count, 10)):
             raise ValueError(f"offsets have shape {offsets.shape} where ({count}, 3 or 10) is expected")
-        pivot = np.asarray(pivot, np.float64)
-        camera = np.asarray(camera_position, np.float64)
-        # One flat row of everything that is the same for all Gaussians: R, t, pivot, camera, camera in the head, q_R.
-        common = np.concatenate(
-            [
-                head.matrix().ravel(),
-                head.translation,
-                pivot,
-                camera,
-                head.camera_in_head(camera, pivot),
-                head.quaternion(),
-            ]
-        ).astype(np.float32)
-        means = np.empty((count, 3), np.float32)
-        quaternions = np.empty((count, 4), np.float32)
-        scales = np.empty((count, 3), np.float32)
-        colors = np.empty((count, 3), np.float32)
+        common = common_row(head.matrix(), head.translation, pivot, camera_position, shift)
+        out = [np.empty((count, width), np.float32) for width in (3, 4, 3, 3)]
+        inputs = (gaussians.means, gaussians.raw_scales, gaussians.quaternions, self._sh, gaussians.head_weights)
 
         def run(start: int, stop: int) -> None:
-            pose_rows(
-                start,
-                stop,
-                gaussians.means,
-                gaussians.raw_scales,
-                gaussians.quaternions,
-                self._sh,
-                gaussians.head_weights,
-                offsets,
-                common,
-                means,
-                quaternions,
-                scales,
-                colors,
-            )
+            pose_rows(start, stop, *inputs, offsets, common, *out)
 
         parts = min(self.threads, max(1, count // CHUNK))
         edges = [count * part // parts for part in range(parts + 1)]
@@ -129,7 +126,13 @@ class Poser:
         run(edges[0], edges[1])
         for future in rest:
             future.result()
+        means, quaternions, scales, colors = out
         return Splats(means=means, quaternions=quaternions, scales=scales, opacities=self._opacities, colors=colors)
+
+
+def opacities(gaussians: GaussianSet) -> np.ndarray:
+    """float32 [N] activated."""
+    return _sigmoid(gaussians.raw_opacities.astype(np.float64)).astype(np.float32)
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
-
+from ..rasterize.compiled import kernel
 from .posing_kernel import C0, C1, C20, C21, C22, C23, HALF, ONE, TINY, TWO, ZERO
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
+@kernel
 def pose_gradient_rows(
     start,  # first Gaussian
     stop,  # one past the last
@@ -24,7 +23,7 @@ def pose_gradient_rows(
     sh,  # [N,3K] coefficient by coefficient, each red, green, blue
     head_weights,  # [N]
     offsets,  # [N,3] or [N,10]
-    common,  # [25] as in posing_kernel.pose_rows
+    common,  # [COMMON] as in posing_kernel.pose_rows
     d_means,  # [N,3] dLoss/d(posed means), and so on
     d_quaternions,  # [N,4]
     d_scales,  # [N,3]
@@ -33,7 +32,7 @@ def pose_gradient_rows(
     out,  # [N,10] dLoss/d(offsets), which is also that of means, quaternions and raw scales
     out_opacities,  # [N] dLoss/d(raw opacities)
     out_sh,  # [N,3K]
-):
+):  # type: ignore[no-untyped-def]
     """Writes rows start..stop of the three outputs."""
     deformed = offsets.shape[1] == 10
     coefficients = sh.shape[1]

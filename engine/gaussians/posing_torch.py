@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..head_pose import quaternion_from_matrix
+from .posing import common_row
 from .posing_gradient import pose_gradient_rows
 from .posing_kernel import pose_rows
 from .sh import basis
@@ -48,10 +48,7 @@ def pose_torch(
     )
     if not fused:
         return pose_torch_plain(means, raw_scales, quats, raw_opacities, sh, head_weights, offsets, *where[1:])
-    rotation, translation, centre, camera = (tensor.double().numpy() for tensor in where[1:])
-    in_head = rotation.T @ (camera - centre - translation) + centre
-    parts = (rotation.ravel(), translation, centre, camera, in_head, quaternion_from_matrix(rotation))
-    common = np.concatenate(parts).astype(np.float32)
+    common = common_row(*(tensor.double().numpy() for tensor in where[1:]))
     return _FusedPose.apply(means, raw_scales, quats, raw_opacities, sh, offsets, head_weights, common)
 
 

@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import AvatarError
+from ..rasterize.splat_rows import BLOCK
 from . import portable_fields as kernels
-from .config import CONDITION, MOUTH_SIDEWAYS, OFFSET_SCALE, MotionConfig
-from .portable_conditions import conditions, encode_positions, explicit_from_audio, linear, readable_action_units, relu
+from .config import CONDITION, MotionConfig
+from .dense_ir import pack_layer
+from .folded_field import fold_face, fold_mouth
+from .portable_conditions import conditions, explicit_from_audio, readable_action_units
 from .portable_speech import PortableSpeech
 from .state import MotionState
 
@@ -47,8 +50,8 @@ class PortableMotion:
         self._w = {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
         try:
             self.speech = PortableSpeech(self._w)
-            self._fold_face(np.asarray(face_means, np.float32))
-            self._fold_mouth(np.asarray(mouth_means, np.float32))
+            self.face = fold_face(self._w, self.config, np.asarray(face_means, np.float32))
+            self.mouth = fold_mouth(self._w, self.config, np.asarray(mouth_means, np.float32))
             for condition in self.conditions(MotionState.rest()):
                 if condition.shape != (CONDITION,):
                     raise ValueError(f"a condition is {condition.shape}, expected ({CONDITION},)")
@@ -74,79 +77,40 @@ class PortableMotion:
         """(c_l of the face, c_u, c_l of the mouth), float32 [32] each."""
         return conditions(self._w, self.config, state)
 
+    def drives(self, state: MotionState) -> tuple[np.ndarray, np.ndarray]:
+        """What is new to the fields in a frame: the face's first layer, packed, and the bias of the mouth's."""
+        lower, upper, mouth = self.conditions(state)
+        first = pack_layer(self.face.condition * np.concatenate([upper, lower]))
+        return first, np.ascontiguousarray(self.mouth.condition @ mouth)
+
     def face_offsets(self, state: MotionState) -> np.ndarray:
         """float32 [N,10]: d_mu 3 (metres), d_q 4 (add to the raw quaternion), d_s 3 (add to the raw scale)."""
-        lower, upper, _ = self.conditions(state)
-        first = kernels.pack_layer(self._face_first * np.concatenate([upper, lower]))
-        out = np.empty((self._face_count, kernels.FACE_OUTPUTS), np.float32)
+        field, first = self.face, self.drives(state)[0]
+        out = np.zeros((field.count, kernels.FACE_OUTPUTS), np.float32)
+        index = field.order[: field.moving]
         self._run(
-            self._face_count,
+            field.moving,
             lambda start, stop: kernels.face_blocks(
-                start, stop, self._face_constants, first, self._face_second, self._face_third, self._face_scale, out
+                start, stop, field.constants, first, field.second, field.third, field.scale, index, out
             ),
         )
         return out
 
     def mouth_offsets(self, state: MotionState) -> np.ndarray:
         """float32 [M,3]: d_mu, metres."""
-        bias = np.ascontiguousarray(self._mouth_first @ self.conditions(state)[2])
-        out = np.empty((self._mouth_count, kernels.MOUTH_OUTPUTS), np.float32)
+        field, bias = self.mouth, self.drives(state)[1]
+        out = np.empty((field.count, kernels.MOUTH_OUTPUTS), np.float32)
         self._run(
-            self._mouth_count,
+            field.moving,
             lambda start, stop: kernels.mouth_blocks(
-                start, stop, self._mouth_constants, bias, self._mouth_second, self._mouth_third, self._mouth_scale, out
+                start, stop, field.constants, bias, field.second, field.third, field.scale, field.order, out
             ),
         )
         return out
 
-    def _layers(self, field: str, features: int, condition: int, hidden: int, outputs: int) -> list[np.ndarray]:
-        layers = [self._w[f"{field}.deformation.{layer}.weight"] for layer in range(3)]
-        expected = [(hidden, features + condition), (hidden, hidden), (outputs, hidden)]
-        # The kernels do not check bounds: nothing of another shape may reach them.
-        for layer, shape in zip(layers, expected, strict=True):
-            if layer.shape != shape:
-                raise ValueError(f"{field} has a layer of {layer.shape}, expected {shape}")
-        return layers
-
-    def _fold_face(self, means: np.ndarray) -> None:
-        features = self.config.face_shape.features
-        first, second, third = self._layers(
-            "face_field", features, 2 * CONDITION, kernels.FACE_HIDDEN, kernels.FACE_OUTPUTS
-        )
-        encoding = encode_positions(self._w, "face_field.encoding", self.config.face_shape, means)
-        attention = [
-            linear(self._w, f"face_field.{name}.output", relu(linear(self._w, f"face_field.{name}.hidden", encoding)))
-            for name in ("upper_attention", "lower_attention")
-        ]
-        if not self.config.attention:
-            attention = [np.tile((encoding != 0).any(1, keepdims=True), CONDITION).astype(np.float32)] * 2
-        constants = np.concatenate([encoding @ first[:, :features].T, relu(attention[0]), attention[1]], axis=1)
-        if constants.shape[1] != kernels.FACE_CONSTANTS:
-            raise ValueError(f"region attention is {attention[0].shape[1]} wide, expected {CONDITION}")
-        self._face_count = len(means)
-        self._face_constants = kernels.pack_constants(constants)
-        self._face_first = np.ascontiguousarray(first[:, features:])
-        self._face_second = kernels.pack_layer(second)
-        self._face_third = kernels.pack_layer(third)
-        self._face_scale = np.array([OFFSET_SCALE] * 3 + [1.0] * 7, np.float32)
-
-    def _fold_mouth(self, means: np.ndarray) -> None:
-        features = self.config.mouth_shape.features
-        first, second, third = self._layers(
-            "mouth_field", features, CONDITION, kernels.MOUTH_HIDDEN, kernels.MOUTH_OUTPUTS
-        )
-        encoding = encode_positions(self._w, "mouth_field.encoding", self.config.mouth_shape, means)
-        self._mouth_count = len(means)
-        self._mouth_constants = kernels.pack_constants(encoding @ first[:, :features].T)
-        self._mouth_first = np.ascontiguousarray(first[:, features:])
-        self._mouth_second = kernels.pack_layer(second)
-        self._mouth_third = kernels.pack_layer(third)
-        sideways = OFFSET_SCALE / MOUTH_SIDEWAYS
-        self._mouth_scale = np.array([sideways, OFFSET_SCALE, sideways], np.float32)
-
     def _run(self, count: int, work: Callable[[int, int], None]) -> None:
         """Do all blocks of `count` Gaussians: threads take tasks as they become free, the caller works too."""
-        blocks = -(-count // kernels.BLOCK)
+        blocks = -(-count // BLOCK)
         tasks = -(-blocks // TASK_BLOCKS)
         ticket = itertools.count()
 

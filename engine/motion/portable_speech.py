@@ -99,20 +99,30 @@ class PortableSpeech:
     def feature_dimension(self) -> int:
         return int(self._w["projection.weight"].shape[1])
 
+    def project(self, encoded: np.ndarray) -> np.ndarray:
+        """encoded [T50,D] at 50 Hz -> float32 [T50,P]: all that is needed of a step. ValueError for another D."""
+        if encoded.ndim != 2 or encoded.shape[1] != self.feature_dimension:
+            raise ValueError(f"speech features are {encoded.shape}; this model needs [T, {self.feature_dimension}]")
+        projected = np.empty((len(encoded), self._w["projection.weight"].shape[0]), np.float32)
+        for start in range(0, len(encoded), 4 * CHUNK):
+            part = np.asarray(encoded[start : start + 4 * CHUNK], np.float32)
+            part = (part - self._w["projection.mean"]) * self._w["projection.scale"]
+            projected[start : start + len(part)] = part @ self._w["projection.weight"].T
+        return projected
+
     def implicit(self, encoded: np.ndarray, fps: float = 25.0, frames: int | None = None) -> np.ndarray:
         """encoded [T50,D] at 50 Hz -> implicit conditions float32 [frames,32] at `fps`.
 
         Memory grows by 64 floats per step and 32 per frame only. Raises ValueError when D is not the model's.
         """
-        if encoded.ndim != 2 or encoded.shape[1] != self.feature_dimension:
-            raise ValueError(f"speech features are {encoded.shape}; this model needs [T, {self.feature_dimension}]")
-        count = frames_covered(len(encoded), fps) if frames is None else frames
-        projected = np.zeros((len(encoded) + 1, self._w["projection.weight"].shape[0]), np.float32)  # last row: OUTSIDE
-        for start in range(0, len(encoded), 4 * CHUNK):
-            part = np.asarray(encoded[start : start + 4 * CHUNK], np.float32)
-            part = (part - self._w["projection.mean"]) * self._w["projection.scale"]
-            projected[start : start + len(part)] = part @ self._w["projection.weight"].T
-        steps = window_steps(count, fps, len(encoded))
+        return self.implicit_of_projected(self.project(encoded), fps, frames)
+
+    def implicit_of_projected(self, projected: np.ndarray, fps: float = 25.0, frames: int | None = None) -> np.ndarray:
+        """As :meth:`implicit`, from what :meth:`project` made of the features."""
+        length = len(projected)
+        count = frames_covered(length, fps) if frames is None else frames
+        projected = np.concatenate([projected, np.zeros_like(projected, shape=(1, projected.shape[1]))])  # OUTSIDE
+        steps = window_steps(count, fps, length)
         heard = np.empty((count + 1, CONDITION), np.float32)
         heard[count] = self._audio_net(np.zeros((1, WINDOW, projected.shape[1]), np.float32))[0]
         for start in range(0, count, CHUNK):

@@ -14,31 +14,16 @@ import math
 
 import numpy as np
 
+from .blending_ir import LOG_ALPHA_MIN
 from .compiled import kernel
-from .projection import (
-    BOTTOM,
-    CONIC_A,
-    CONIC_B,
-    CONIC_C,
-    DISCRIMINANT,
-    LEFT,
-    LOG2_OPACITY,
-    MEAN_X,
-    MEAN_Y,
-    NOT_DRAWN,
-    ONE,
-    RIGHT,
-    TOP,
-    TWO,
-    ZERO,
-    f4,
-)
-from .vector_ir import LOG2_ALPHA_MIN, ellipse_rows
+from .projection import ONE, ZERO, f4
+from .record import BOTTOM, LEFT, LOG_OPACITY, RIGHT, TOP, P, Q, R, X, Y
+from .vector_ir import ellipse_rows
 
 TILE = 32
 _TILE_SHIFT = 5
 BLOCKS = TILE // 4
-_LOG2_CUT = f4(LOG2_ALPHA_MIN)
+_LOG_CUT = f4(LOG_ALPHA_MIN)
 u8 = np.uint64
 _ALL = u8(0xFFFFFFFFFFFFFFFF)
 _EVERY_ROW = u8(0x0101010101010101)
@@ -46,65 +31,70 @@ _ROUNDING = f4(1e-6)
 _BLOCK_MARGIN = f4(0.0125)  # blocks; 0.05 px against rounding
 
 
+# These take numbers and not rows of an array: a row that is handed to a function is counted, atomically, each time.
 @kernel
-def _touches(r, x_tile, y_tile):  # type: ignore[no-untyped-def]
-    """Whether the ellipse alpha >= 1/255 reaches a pixel of the tile at (x_tile, y_tile), or nearly so."""
-    a, b, c = r[CONIC_A], r[CONIC_B], r[CONIC_C]
-    x0 = f4(x_tile) - r[MEAN_X]
-    y0 = f4(y_tile) - r[MEAN_Y]
+def _touches(x0, y0, p, q, r, log_opacity):  # type: ignore[no-untyped-def]
+    """Whether the ellipse alpha >= 1/255 reaches a pixel of the tile, or nearly so. (x0, y0): tile minus centre."""
     x1, y1 = x0 + f4(TILE - 1), y0 + f4(TILE - 1)
     in_x = x0 <= ZERO and x1 >= ZERO
     in_y = y0 <= ZERO and y1 >= ZERO
     if in_x and in_y:
         return True
-    # The form's minimum over the tile lies on the edge or edges that face the centre.
-    reach = (r[LOG2_OPACITY] - _LOG2_CUT) * f4(1.001) + f4(1e-3)
+    # The form pp x^2 + 2 pq x y + qr y^2 is smallest on the edge or edges that face the centre.
+    pp, pq, qr = p * p, p * q, q * q + r * r
+    reach = (log_opacity - _LOG_CUT) * f4(1.001) + f4(1e-4)
     if not in_x:
         x = x0 if x0 > ZERO else x1
-        y = min(y1, max(y0, -b * x / (TWO * c)))
-        if a * x * x + b * x * y + c * y * y <= reach + _ROUNDING * (a * x * x + c * y * y):
+        y = min(y1, max(y0, -pq * x / qr))
+        u, v = p * x + q * y, r * y
+        if u * u + v * v <= reach + _ROUNDING * (pp * x * x + qr * y * y):
             return True
     if not in_y:
         y = y0 if y0 > ZERO else y1
-        x = min(x1, max(x0, -b * y / (TWO * a)))
-        if a * x * x + b * x * y + c * y * y <= reach + _ROUNDING * (a * x * x + c * y * y):
+        x = min(x1, max(x0, -q * y / p))
+        u, v = p * x + q * y, r * y
+        if u * u + v * v <= reach + _ROUNDING * (pp * x * x + qr * y * y):
             return True
     return False
 
 
 @kernel
-def reserve_pairs(n, irecord, keys, splat_start):  # type: ignore[no-untyped-def]
+def reserve_pairs(n, irecord, splat_start):  # type: ignore[no-untyped-def]
     """Give each splat as many pair slots as its box touches tiles; returns the total. `splat_start`: int32 [n + 1]."""
     total = 0
     for i in range(n):
         splat_start[i] = total
-        if keys[i] != NOT_DRAWN:
-            q = irecord[i]
-            across = ((q[RIGHT] - 1) >> _TILE_SHIFT) - (q[LEFT] >> _TILE_SHIFT) + 1
-            down = ((q[BOTTOM] - 1) >> _TILE_SHIFT) - (q[TOP] >> _TILE_SHIFT) + 1
+        if irecord[i, RIGHT] > irecord[i, LEFT]:
+            across = ((irecord[i, RIGHT] - 1) >> _TILE_SHIFT) - (irecord[i, LEFT] >> _TILE_SHIFT) + 1
+            down = ((irecord[i, BOTTOM] - 1) >> _TILE_SHIFT) - (irecord[i, TOP] >> _TILE_SHIFT) + 1
             total += across * down
     splat_start[n] = total
     return total
 
 
 @kernel
-def find_tiles(worker, workers, n, record, irecord, tiles_x, splat_start, slot_tile, histogram):  # type: ignore[no-untyped-def]
-    """Write the tile of every pair slot, or -1 where the ellipse misses it, and count the pairs per tile."""
+def find_tiles(worker, workers, n, split, tiles, record, irecord, tiles_x, splat_start, slot_tile, histogram):  # type: ignore[no-untyped-def]
+    """Write the tile of every pair slot, or -1 where the ellipse misses it, and count the pairs per tile.
+
+    Splats from `split` on are another layer's: their tiles are counted from `tiles` on.
+    """
     row = histogram[worker]
     row[:] = 0
     for i in range(n * worker // workers, n * (worker + 1) // workers):
         slot = splat_start[i]
         if splat_start[i + 1] == slot:
             continue
-        q = irecord[i]
-        bx0, bx1 = q[LEFT] >> _TILE_SHIFT, (q[RIGHT] - 1) >> _TILE_SHIFT
-        by0, by1 = q[TOP] >> _TILE_SHIFT, (q[BOTTOM] - 1) >> _TILE_SHIFT
+        bx0, bx1 = irecord[i, LEFT] >> _TILE_SHIFT, (irecord[i, RIGHT] - 1) >> _TILE_SHIFT
+        by0, by1 = irecord[i, TOP] >> _TILE_SHIFT, (irecord[i, BOTTOM] - 1) >> _TILE_SHIFT
+        layer = 0 if i < split else tiles
+        x, y, log_opacity = record[i, X], record[i, Y], record[i, LOG_OPACITY]
+        p, q, r = record[i, P], record[i, Q], record[i, R]
         exact = bx0 != bx1 and by0 != by1
         for by in range(by0, by1 + 1):
             for bx in range(bx0, bx1 + 1):
                 tile = -1
-                if not exact or _touches(record[i], bx * TILE, by * TILE):
-                    tile = by * tiles_x + bx
+                if not exact or _touches(f4(bx * TILE) - x, f4(by * TILE) - y, p, q, r, log_opacity):
+                    tile = layer + by * tiles_x + bx
                     row[tile] += 1
                 slot_tile[slot] = tile
                 slot += 1
@@ -141,28 +131,27 @@ def place_pairs(drawn, order, splat_start, slot_tile, histogram, tile_start, pai
 
 
 @kernel
-def block_mask(r, q, x_tile, y_tile):  # type: ignore[no-untyped-def]
-    """64-bit mask (bit 8*row + column) of the tile's 4x4-pixel blocks that the ellipse alpha >= 1/255 touches."""
-    first_x = max(0, q[LEFT] - x_tile) >> 2
-    last_x = (min(TILE, q[RIGHT] - x_tile) - 1) >> 2
-    first_y = max(0, q[TOP] - y_tile) >> 2
-    last_y = (min(TILE, q[BOTTOM] - y_tile) - 1) >> 2
+def block_mask(left, right, top, bottom, to_x, to_y, p, q, r, log_opacity):  # type: ignore[no-untyped-def]
+    """64-bit mask (bit 8*row + column) of the tile's 4x4-pixel blocks that the ellipse alpha >= 1/255 touches.
+
+    left, right, top, bottom: the splat's box, and (to_x, to_y) minus its centre, from the tile's first pixel.
+    """
+    first_x, last_x = max(0, left) >> 2, (min(TILE, right) - 1) >> 2
+    first_y, last_y = max(0, top) >> 2, (min(TILE, bottom) - 1) >> 2
     rows = (_ALL << u8(8 * first_y)) & (_ALL >> u8(56 - 8 * last_y))
     if last_x - first_x < 2 or last_y - first_y < 2:
         return ((u8(2) << u8(last_x)) - (u8(1) << u8(first_x))) * _EVERY_ROW & rows
     # In each row of blocks, the ellipse's leftmost and rightmost points between its first and last pixel row.
-    a, b, c, disc = r[CONIC_A], r[CONIC_B], r[CONIC_C], r[DISCRIMINANT]
-    reach = r[LOG2_OPACITY] - _LOG2_CUT
-    to_x, to_y = f4(x_tile) - r[MEAN_X], f4(y_tile) - r[MEAN_Y]
-    y_right = -b * math.sqrt(reach / (c * disc))  # where the ellipse is rightmost; leftmost at -y_right
+    reach = log_opacity - _LOG_CUT
+    y_right = -q / r * math.sqrt(reach / (q * q + r * r))  # where the ellipse is rightmost; leftmost at -y_right
     shift = f4(-0.25) * to_x
     mask = ellipse_rows(
         to_y,
         y_right,
-        f4(4) * a * reach,
-        disc,
-        b,
-        f4(0.125) / a,
+        reach,
+        r * r,
+        q,
+        f4(0.25) / p,
         shift - _BLOCK_MARGIN,
         shift + ONE + _BLOCK_MARGIN,
         f4(first_x),

@@ -18,22 +18,15 @@ _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "boundscheck": False,
 }
-_SOURCES = (
-    "compiled.py",
-    "lanes.py",
-    "vector_ir.py",
-    "projection.py",
-    "sorting.py",
-    "binning.py",
-    "blending.py",
-    "gathering.py",
-)
+_ENGINE = Path(__file__).parent.parent
+_PARTS = ("rasterize", "gaussians", "motion", "frames")
+_SOURCES = sorted([_ENGINE / "composite.py", *(path for part in _PARTS for path in (_ENGINE / part).glob("*.py"))])
 
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for name in _SOURCES:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+    for path in _SOURCES:
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -51,3 +44,8 @@ def kernel(function: Callable[..., Any]) -> Any:
     if cache_file is not None and hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = (cache_file._source_stamp, _sources)
     return dispatcher
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """For small functions of numbers that stand in a loop: the loop becomes vectors only if no call is left in it."""
+    return njit(inline="always", **(_OPTIONS | {"cache": False}))(function)

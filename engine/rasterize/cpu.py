@@ -9,11 +9,9 @@ before numba is imported). :func:`warmup` does that ahead of time.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,9 +23,10 @@ from . import Layer, Splats
 from .binning import TILE, find_tiles, place_pairs, reserve_pairs
 from .blending import blend, unblend
 from .gathering import gather
-from .projection import RECORD, camera_vector, project
+from .projection import camera_vector, project
+from .scratch import Scratch
 from .sorting import depth_sort
-from .vector_ir import SUMS
+from .workers import Workers, available_threads
 
 if TYPE_CHECKING:
     from ..camera import Camera
@@ -53,35 +52,6 @@ class Gradients:
     """[N, 3]"""
     means2d: np.ndarray
     """[N, 2] with respect to the projected centres, per pixel; what densification looks at."""
-
-
-class _Scratch:
-    """Working arrays of one pass, kept for the next one. They only ever grow."""
-
-    def __init__(self) -> None:
-        self.splats = -1
-        self.pairs = -1
-        self.sums = np.empty(0, np.float32)
-
-    def fit_splats(self, n: int) -> None:
-        if n <= self.splats:
-            return
-        self.splats = n
-        flat = np.empty(n * RECORD + 16, np.float32)
-        start = (-flat.ctypes.data // 4) % 16  # records on cache lines
-        self.record = flat[start : start + n * RECORD].reshape(n, RECORD)
-        self.irecord = self.record.view(np.int32)
-        self.keys, self.order, self.keys_a, self.keys_b, self.order_b = np.empty((5, n), np.int32)
-        self.splat_start = np.empty(n + 1, np.int32)
-
-    def fit_pairs(self, n: int) -> None:
-        if n > self.pairs:
-            self.pairs = n + n // 4
-            self.pair_splat, self.slot_tile = np.empty((2, self.pairs), np.int32)
-
-    def fit_sums(self, n: int) -> None:
-        if n * SUMS > len(self.sums):
-            self.sums = np.empty((n + n // 4) * SUMS, np.float32)
 
 
 @dataclass(eq=False)
@@ -112,13 +82,6 @@ class ForwardPass:
         return Layer(self.rgb, self.alpha, self.depth)
 
 
-def available_threads() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class CpuRasterizer:
     """Rasterizer on the CPU, forward and backward. Thread-safe: passes may run and live side by side.
 
@@ -132,23 +95,13 @@ class CpuRasterizer:
     def __init__(self, threads: int | None = None, alpha_max: float = ALPHA_MAX) -> None:
         self.threads = max(1, threads if threads is not None else available_threads())
         self.alpha_max = np.float32(alpha_max)
-        self._pool = ThreadPoolExecutor(self.threads - 1, "rasterize") if self.threads > 1 else None
-        self._free: list[_Scratch] = []
+        self._workers = Workers(self.threads)
+        self._free: list[Scratch] = []
         self._lock = threading.Lock()
 
-    def _run(self, kernel: Callable[..., Any], *args: Any) -> None:
-        """kernel(worker, workers, *args) on every thread, the calling one included."""
-        n = self.threads
-        others = [self._pool.submit(kernel, k, n, *args) for k in range(1, n)] if self._pool else []
-        try:
-            kernel(0, n, *args)
-        finally:
-            for other in others:
-                other.result()
-
-    def _borrow(self) -> _Scratch:
+    def _borrow(self) -> Scratch:
         with self._lock:
-            return self._free.pop() if self._free else _Scratch()
+            return self._free.pop() if self._free else Scratch()
 
     def render(
         self, splats: Splats, camera: Camera, background: Sequence[float] = (0.0, 0.0, 0.0), depth: bool = True
@@ -178,23 +131,27 @@ class CpuRasterizer:
         tile_start = np.empty(tiles_x * tiles_y + 1, np.int32)
         histogram = np.empty((self.threads, tiles_x * tiles_y), np.int32)
         if np.isfinite(cam).all():
-            self._run(
-                project, splats.means, splats.quaternions, splats.scales, splats.opacities, splats.colors,
-                cam, width, height, s.record, s.irecord, radii, s.keys,
+            with np.errstate(divide="ignore", invalid="ignore"):
+                log_opacities = np.log2(splats.opacities)
+            self._workers.run(
+                project, splats.means, splats.quaternions, splats.scales, log_opacities, splats.colors,
+                s.index, cam, width, height, s.record, s.irecord, radii, s.keys,
             )  # fmt: skip
             drawn = depth_sort(s.keys[:n], s.order, s.keys_a, s.order_b, s.keys_b)
         else:
             drawn = 0
-        slots = reserve_pairs(drawn and n, s.irecord, s.keys, s.splat_start)
+        slots = reserve_pairs(drawn and n, s.irecord, s.splat_start)
         s.fit_pairs(slots)
-        self._run(find_tiles, drawn and n, s.record, s.irecord, tiles_x, s.splat_start, s.slot_tile, histogram)
+        self._workers.run(
+            find_tiles, drawn and n, n, 0, s.record, s.irecord, tiles_x, s.splat_start, s.slot_tile, histogram
+        )
         pairs = place_pairs(drawn, s.order, s.splat_start, s.slot_tile, histogram, tile_start, s.pair_splat)
         # The longest lists first, so that the workers finish together.
         tiles = np.argsort(tile_start[:-1] - tile_start[1:], kind="stable").astype(np.int32)
         rgb = np.empty((height, width, 3), np.float32)
         alpha = np.empty((height, width), np.float32)
         z = np.empty((height, width), np.float32) if depth else None
-        self._run(
+        self._workers.run(
             blend, np.zeros(1, np.int64), tiles, tiles_x, tile_start, s.pair_splat, s.record,
             self.alpha_max, np.asarray(background, np.float32), rgb, alpha, z,
         )  # fmt: skip
@@ -222,12 +179,12 @@ class CpuRasterizer:
         means, quaternions, scales, colors, means2d = (np.zeros((n, k), np.float32) for k in sizes)
         opacities = np.zeros(n, np.float32)
         s.fit_sums(done.pairs)
-        self._run(
+        self._workers.run(
             unblend, np.zeros(1, np.int64), done.tiles, -(-width // TILE), done.tile_start, s.pair_splat,
             s.record, self.alpha_max, done.rgb, done.alpha, d_rgb, d_alpha, s.sums,
         )  # fmt: skip
         if done.drawn:
-            self._run(
+            self._workers.run(
                 gather, s.splat_start, s.slot_tile, s.sums, s.record, splats.means, splats.quaternions, splats.scales,
                 splats.opacities, done.camera, means, quaternions, scales, opacities, colors, means2d,
             )  # fmt: skip

@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from .binning import u8
+from .blending_ir import SUMS
 from .compiled import kernel
-from .projection import CONIC_A, CONIC_B, CONIC_C, HALF, LN_2, TWO, ZERO, project_backward
-from .vector_ir import SUMS
+from .projection import HALF, ZERO
+from .projection_gradient import conic, project_backward
 
 _CHUNK = 64
 
@@ -55,7 +56,7 @@ def gather(
             if splat_start[i] == splat_start[i + 1]:
                 continue
             s = sums[i - start]
-            a, b, c = TWO * LN_2 * record[i, CONIC_A], LN_2 * record[i, CONIC_B], TWO * LN_2 * record[i, CONIC_C]
+            a, b, c = conic(record, i)
             screen[0], screen[1] = a * s[1] + b * s[2], b * s[1] + c * s[2]
             screen[2], screen[3], screen[4] = -HALF * s[3], -s[4], -HALF * s[5]
             d_means2d[i, 0], d_means2d[i, 1] = screen[0], screen[1]

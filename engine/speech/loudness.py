@@ -70,10 +70,14 @@ def frame_loudness(samples: np.ndarray, fps: float, frames: int) -> np.ndarray:
     span = SAMPLE_RATE / fps
     length = max(BLOCK, round(span))
     centres = (np.arange(frames) + 0.5) * span
-    total = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
     low = np.clip(np.round(centres - length / 2), 0, len(samples)).astype(np.int64)
     high = np.clip(np.round(centres + length / 2), 0, len(samples)).astype(np.int64)
-    power = (total[high] - total[low]) / length
+    power = np.empty(frames, np.float64)
+    for begin in range(0, frames, 1000):  # bounds the temporary arrays for an hour of sound
+        of = slice(begin, begin + 1000)
+        first, last = low[of][0], high[of][-1]
+        total = np.concatenate([[0.0], np.cumsum(np.square(samples[first:last], dtype=np.float64))])
+        power[of] = (total[high[of] - first] - total[low[of] - first]) / length
     decibel = 10.0 * np.log10(np.maximum(power, 1e-12)) - level
     decibel[low >= len(samples)] = FLOOR_DB
     return np.maximum(decibel, FLOOR_DB).astype(np.float32)
