@@ -118,4 +118,5 @@ def _seed(sources: Sequence[Source], networks: Path) -> RigidFlow:
     for source in sources[:3]:
         if first_view(source.info, networks, flow):
             break
+    flow.settle()
     return flow

@@ -20,11 +20,13 @@ from .report.picture_facts import COLUMNS, picture_facts
 from .shots import difference, find_cuts, thumbnail
 from .video_file import VideoInfo, read_frames
 
-VERSION = 1
+VERSION = 2
 """Counts up when what is read changes, so that older readings are not taken for new ones."""
 BLENDSHAPES = 52
 LOOK_EVERY = 5
 """Frames between two searches of the whole picture for further faces."""
+FIRST_LOOKS = 8
+"""Frames between two looks at a person whose skin points are being chosen."""
 NOT_LOOKED = -1
 SECOND_FACE_SCORE = 0.6
 """A further face counts from so sure on."""
@@ -46,7 +48,7 @@ class ReadJob:
     """Of the piece, which keeps its skin points apart from other pieces'."""
     networks: Path
     flow: RigidFlow
-    """Has seen the person once, so that skin points are the same in all pieces."""
+    """Has seen the person and chosen skin points, so that they are the same in all pieces."""
     output: Path
 
 
@@ -97,15 +99,18 @@ def read_piece(job: ReadJob, beat: Beat) -> int:
     return len(tracking)
 
 
-def first_view(info: VideoInfo, networks: Path, flow: RigidFlow, most: int = 250) -> bool:
-    """Let `flow` see the person once; False if no face is found in the first `most` frames."""
-    tracker = FaceTracker(_networks(networks))
-    for _, image in read_frames(info, 0, most):
+def first_view(info: VideoInfo, networks: Path, flow: RigidFlow, most: int = 480) -> bool:
+    """Let `flow` see the person, from several sides if the head turns; False if there is no face in the first `most`
+    frames."""
+    tracker, found = FaceTracker(_networks(networks)), False
+    for count, (_, image) in enumerate(read_frames(info, 0, most)):
+        if found and count % FIRST_LOOKS:
+            continue
         face = tracker.track(image)
         if face is not None:
             flow.step(image, face.landmarks)
-            return True
-    return False
+            found = True
+    return found
 
 
 @lru_cache(maxsize=1)

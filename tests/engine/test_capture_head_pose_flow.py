@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,29 @@ def test_another_face_gets_points_of_its_own() -> None:
             flow.step(head.draw(affine), head.landmarks(affine, rng))
         tracks.append(flow.track)
     assert tracks == [0, 1, 0]
+
+
+def test_a_head_that_comes_in_turned_away_gets_points_on_its_far_side_later() -> None:
+    head, flow = Head(6), RigidFlow()
+    affines = [head.affine(yaw) for yaw in (24, 16, 8, 0, -8, -16, -24, -20)]
+    rows = follow(head, flow, affines)
+    hidden = np.isnan(rows[0, :, 0]) & np.isfinite(rows[-1, :, 0])
+    assert hidden.sum() >= 4
+    places = flow_places()[hidden]
+    assert (np.sign(places[:, 0]) == np.sign(places[0, 0])).all()
+    assert flow.track == 0
+
+
+def test_copies_of_settled_points_follow_the_same_points() -> None:
+    head, flow = Head(7), RigidFlow()
+    follow(head, flow, [head.affine(18), head.affine(10)])
+    flow.settle()
+    ends = [head.affine(-12)]
+    one = follow(head, copy.deepcopy(flow), [head.affine(2), head.affine(-10), *ends])[-1]
+    other = follow(head, copy.deepcopy(flow), [head.affine(14), head.affine(4), *ends])[-1]
+    both = np.isfinite(one[:, 0]) & np.isfinite(other[:, 0])
+    assert both.sum() >= 14
+    assert np.median(np.linalg.norm(one[both] - other[both], axis=1)) < 0.5
 
 
 @pytest.mark.parametrize("what", ["none", "nan", "huge", "outside", "tiny"])

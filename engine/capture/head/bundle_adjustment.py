@@ -34,11 +34,14 @@ from .bundle_equations import (
     refine,
     squared_residuals,
 )
+from .expression_fit import fit_modes
 from .first_poses import fill_gaps, weak_perspective
 from .head_pose_model import Head, HeadMotion, Poses, jitter, nearest_rotations
 from .pose_smoothing import Smoothness, smooth_poses
 
 FEWEST_LANDMARKS = 8
+MODE_ROUNDS = 2
+"""How often poses and a person's expression modes take turns after each round of the joint solution."""
 SUBSET = 400
 """Frames, evenly spaced, on which shape, lens and rigidity are found before the others are used."""
 LARGEST_WORK = 4e9
@@ -65,6 +68,8 @@ class BundleSettings:
     """Metres, by which a person's landmarks differ from the canonical face ..."""
     flow_deviation: float = 0.006
     """... and the skin points that flow follows from the places that they were chosen at (default of `flow_spread`)."""
+    mode_deviation: tuple[float, float] = (0.5, 0.00005)
+    """A person's expression modes differ from the generic ones by this share of their size, and so many metres."""
     cauchy: float = 1.5
     """Deviations at which an observation counts half."""
     independent_frames: int = 300
@@ -139,6 +144,8 @@ def solve_head_motion(
     if modes is not None:
         own, others = modes[:, : len(faces[0])], modes[:, len(faces[0]) :]
         bends = np.concatenate([own, *[others] * len(flow)], axis=1) * (settings.eye_distance / measured)
+    share, least = settings.mode_deviation
+    mode_spread = least + share * np.sqrt((bends**2).sum(2).sum(0) / max(1, len(bends)))
     loose = np.full(len(faces[-1]), settings.flow_deviation) if flow_spread is None else flow_spread
     spread = np.concatenate([np.full(len(faces[0]), settings.shape_deviation), *[loose] * len(flow)])
 
@@ -180,6 +187,10 @@ def solve_head_motion(
     state = State(Head(reference.copy(), bends, guess), poses[few])
     for turn in range(5):
         state = adjust(part, state, prior(len(few)), anchor, 6, 1e-4)
+        for _ in range(MODE_ROUNDS if turn and len(bends) else 0):
+            # Not before the shape is roughly known: what it lacks would go into the modes.
+            state = anchor(fit_modes(part, state, prior(len(few)), bends, mode_spread))
+            state.poses = refine(part, state, 2)
         part.deviation = deviations(part, state, floors)
         part.trust = trust(part.deviation)
         step_done(0.02 + 0.08 * (turn + 1))

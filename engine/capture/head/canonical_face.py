@@ -71,6 +71,12 @@ def flow_places() -> np.ndarray:
     return places
 
 
+def outward(places: np.ndarray) -> np.ndarray:
+    """Unit vectors [n,3] that point out of the head at places [n,3], taking the head for an ellipsoid."""
+    normals = (places - [0.0, 0.02, -0.04]) / np.square([0.08, 0.13, 0.12])
+    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
+
+
 def depth_above(y: float) -> float:
     """How deep a head's front lies above the top of the canonical face, at height `y` (0.083 on), in metres."""
     return 0.0448 - 0.35 * (y - 0.078) - 12 * (y - 0.078) ** 2

@@ -4,6 +4,7 @@
 Landmarks come from a network, whose errors follow pose and expression and last for many frames; flow sees the skin
 itself. Each frame is compared with the keyframes seen most alike, not with the frame before, so that errors do not add
 up: keyframes are frames of some viewing directions, kept over cuts, and a new one inherits its points from the others.
+A point is chosen once, in the first view that shows its place well: a head that comes in turned away hides half of it.
 Where two keyframes disagree on a point, the newer one is corrected little by little. Comparison is Lucas-Kanade's, on
 both faces turned to the front (``frontal_view``), forward and back.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from .canonical_face import flow_places
+from .canonical_face import flow_places, outward
 from .frontal_view import CELL, FrontalView, cells_of, frontal_view
 
 POINTS = 56
@@ -41,6 +42,12 @@ NEIGHBOURS = 3
 """Keyframes with which a frame is compared."""
 FAR_APART = 3.0
 """Cells; two keyframes that disagree more see different things."""
+FACING = 0.45
+"""Cosine of the angle at which a place must be seen for a point to be chosen there ..."""
+WAIT = 150
+"""... and the number of frames after which the best view so far must do ..."""
+HIDDEN = 0.05
+"""... unless the place is turned away altogether."""
 CAUTION = 4.0
 """The first gap between two keyframes corrects the newer one by a fifth of it, the n-th by 1 / (n + 4)."""
 
@@ -58,8 +65,15 @@ class _Keyframe:
     points: np.ndarray
     """float32 [POINTS,2] cells, NaN where lost."""
     patches: np.ndarray
+    choices: np.ndarray
+    """float32 [POINTS,2] cells that can be followed well, one near each place."""
     compared: np.ndarray = field(default_factory=lambda: np.zeros(POINTS))
     """[POINTS] how often each point was compared with an older keyframe's."""
+
+    @property
+    def facing(self) -> np.ndarray:
+        """[POINTS] cosines of the angles at which the places are seen."""
+        return np.asarray(outward(flow_places()) @ self.direction)
 
 
 @dataclass
@@ -68,6 +82,12 @@ class _Skin:
 
     number: int
     keyframes: list[_Keyframe] = field(default_factory=list)
+    chosen: np.ndarray = field(default_factory=lambda: np.zeros(POINTS, bool))
+    """[POINTS] where a point was chosen."""
+    frames: int = 0
+    """How many were seen."""
+    settled: bool = False
+    """No more points are chosen."""
 
     def follow(self, view: FrontalView) -> tuple[np.ndarray, float]:
         """float32 [POINTS,2] cells: the points in another frame, NaN where lost, as the nearest keyframes see them
@@ -96,15 +116,46 @@ class _Skin:
             if older:
                 keyframe.patches = _patches(keyframe.grey, keyframe.points)
 
-    def add(self, view: FrontalView, points: np.ndarray) -> None:
-        """One more keyframe; what the nearest have lost may be found from others."""
-        points = points.copy()
+    def add(self, view: FrontalView, landmarks: np.ndarray) -> None:
+        """One more keyframe; what the nearest have lost may be found from others, and what it is the first to see
+        well is new."""
+        points = np.full((POINTS, 2), np.nan, np.float32)
         for keyframe in sorted(self.keyframes, key=lambda keyframe: -float(keyframe.direction @ view.direction)):
             lost = np.isnan(points[:, 0])
             if not lost.any():
                 break
-            points[lost] = _follow(keyframe, view.grey)[lost]
-        self.keyframes.append(_keyframe(view, points))
+            points[lost] = _follow(keyframe, view.grey, lost)[lost]
+        new = _Keyframe(view.grey, view.direction, points, _patches(view.grey, points), _textured(view, landmarks))
+        self.keyframes.append(new)
+        if not self.settled:
+            self._choose(new, ~self.chosen & (new.facing > FACING))
+
+    def wait(self) -> None:
+        """One more frame was seen."""
+        self.frames += 1
+        if self.frames >= WAIT:
+            self.settle()
+
+    def settle(self) -> None:
+        """Choose the points that no view showed well in the best of the views so far."""
+        if self.settled:
+            return
+        facing = np.stack([keyframe.facing for keyframe in self.keyframes])
+        for index, keyframe in enumerate(self.keyframes):
+            self._choose(keyframe, ~self.chosen & (facing.argmax(0) == index) & (facing[index] > HIDDEN))
+        self.settled = True
+
+    def _choose(self, keyframe: _Keyframe, places: np.ndarray) -> None:
+        """New points, at `places` bool [POINTS] as the keyframe shows them; the other keyframes look for them."""
+        if not places.any():
+            return
+        self.chosen |= places
+        keyframe.points[places] = keyframe.choices[places]
+        keyframe.patches = _patches(keyframe.grey, keyframe.points)
+        for other in self.keyframes:
+            if other is not keyframe:
+                other.points[places] = _follow(keyframe, other.grey, places)[places]
+                other.patches = _patches(other.grey, other.points)
 
 
 class RigidFlow:
@@ -122,6 +173,11 @@ class RigidFlow:
         """A cut: the next frame does not follow the last one. Keyframes are kept, so that points are found again."""
         self._lost = 0
 
+    def settle(self) -> None:
+        """Choose no more points on the skins seen so far, so that copies of this follow the same points."""
+        for skin in self._skins:
+            skin.settle()
+
     def step(self, image: np.ndarray, landmarks: np.ndarray | None) -> np.ndarray:
         """float32 [POINTS,2]: where the points are in this frame, in pixels (0, 0 is the middle of the first pixel),
         NaN where lost. image: uint8 [H,W,3] RGB; landmarks: [478, 2 or 3] pixels, or None where there is no face."""
@@ -138,15 +194,20 @@ class RigidFlow:
             if np.isfinite(points[:, 0]).sum() >= FEWEST:
                 self._current, self._lost = index, 0
                 if angle > SPACING and len(skin.keyframes) < MOST_KEYFRAMES:
-                    skin.add(view, points)
+                    skin.add(view, landmarks)
+                skin.wait()
                 break
         else:
             self._lost += 1
             full = len(self._skins) >= MOST_SETS
             if full or (self._skins and self._lost < PATIENCE):
                 return row
-            points = _textured(view, landmarks)
-            self._skins.append(_Skin(len(self._skins), [_keyframe(view, points)]))
+            skin = _Skin(len(self._skins))
+            skin.add(view, landmarks)
+            if skin.chosen.sum() < 2 * FEWEST:
+                skin.settle()  # too little is seen well to be picky
+            self._skins.append(skin)
+            points = skin.keyframes[0].points
             self._current, self._lost = len(self._skins) - 1, 0
         self.track = self._skins[self._current].number
         found = np.isfinite(points[:, 0])
@@ -154,13 +215,13 @@ class RigidFlow:
         return row
 
 
-def _keyframe(view: FrontalView, points: np.ndarray) -> _Keyframe:
-    return _Keyframe(view.grey, view.direction, points, _patches(view.grey, points))
-
-
-def _follow(keyframe: _Keyframe, grey: np.ndarray) -> np.ndarray:
-    """float32 [POINTS,2] cells: the keyframe's points in another frame, NaN where they are not found."""
-    known = np.flatnonzero(np.isfinite(keyframe.points[:, 0]))
+def _follow(keyframe: _Keyframe, grey: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+    """float32 [POINTS,2] cells: the keyframe's points, or those at some `places` (bool [POINTS]), in another frame; NaN
+    where they are not found."""
+    wanted = np.isfinite(keyframe.points[:, 0])
+    if places is not None:
+        wanted &= places
+    known = np.flatnonzero(wanted)
     result = np.full((POINTS, 2), np.nan, np.float32)
     start = np.ascontiguousarray(keyframe.points[known])
     if not len(start):
