@@ -31,7 +31,7 @@ ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
     "build": ("3.11", ["onnx", "scipy", "soundfile"]),
     "blender-4.5": ("3.11", ["bpy", "pytest"]),
     "blender-5.2": ("3.13", ["bpy", "pytest"]),
-    "test": ("3.11", ["--editable", ".[audio,train,phones,test,dev]"]),
+    "test": ("3.11", ["--editable", ".[audio,train,phones,voices,test,dev]"]),
 }
 
 # Libraries that bpy links and a bare Debian lacks (ldd bpy/__init__.so), and Mesa for what draws through EGL.

@@ -18,7 +18,8 @@ from . import wheels
 REQUIRED = ("__init__.py", "LICENSE", "blender_manifest.toml", "engine/__init__.py")
 FORBIDDEN_FOLDERS = {"tests", "benchmarks", "docs", "distribution", "build", "dist", "out", "numpy", "__pycache__"}
 KNOWN_SUFFIXES = {
-    *("", ".py", ".toml", ".md", ".txt", ".json", ".csv", ".png", ".svg", ".wav", ".hmt", ".onnx", ".npz", ".whl"),
+    *("", ".py", ".toml", ".md", ".txt", ".json", ".csv", ".js", ".png", ".svg", ".wav", ".hmt", ".onnx", ".npz"),
+    ".whl",
 }
 # Blender's manifest schema 1.0.0; "build" may stay in, the installer ignores it.
 KNOWN_KEYS = {

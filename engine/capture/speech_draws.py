@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..speech.whisper_onnx import WhisperEncoder
+from ..speech.encoder import SpeechEncoder
 
 DRAWS = 4
 HIGHEST_POSITION = 900
@@ -20,7 +20,7 @@ NOISE_DB = (12.0, 30.0)
 
 
 def encode_draws(
-    samples: np.ndarray, encoder: WhisperEncoder, rng: np.random.Generator, draws: int = DRAWS
+    samples: np.ndarray, encoder: SpeechEncoder, rng: np.random.Generator, draws: int = DRAWS
 ) -> np.ndarray:
     """samples: [n] mono 16 kHz float32 -> float16 [draws, ceil(n / 320), 1152]."""
     encoded = [encoder.encode(samples)]

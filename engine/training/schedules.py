@@ -28,6 +28,10 @@ class SpeechSchedule:
     """Share of encoder channels silenced a step: speakers and rooms differ in detail."""
     noise: float = 0.3
     """Noise on the encoder's channels, in units of their own spread."""
+    free_weight: float = 0.0
+    """Weight of speech that the person never spoke (free_speech.py) against the person's own; 0 leaves it out."""
+    free_clips: int = 4
+    """Sentences of it a step."""
 
 
 @dataclass(frozen=True)

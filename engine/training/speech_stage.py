@@ -16,9 +16,11 @@ from ..motion.model import MotionModel
 from .checkpoint import State, restore_scheduled, scheduled_state
 from .dataset import Performance
 from .descent import descend
+from .free_speech import FreeSpeech
 from .presets import SpeechSchedule
 from .step_guard import StepGuard
 
+FPS = 25.0
 SPREAD_FLOOR = 0.15
 """Intensity added to each Action Unit's spread, so that one that hardly moves does not count for much."""
 
@@ -33,8 +35,10 @@ class SpeechStage:
         schedule: SpeechSchedule,
         seed: int = 0,
         clips: np.ndarray | None = None,
+        free: FreeSpeech | None = None,
     ) -> None:
-        """clips: indices of the clips to learn from; all training clips by default."""
+        """clips: indices of the clips to learn from; all training clips by default. free: speech that goes along."""
+        self.free = free
         self.model, self.performance, self.schedule = model, performance, schedule
         self.rng = np.random.default_rng(seed)
         self.clips = np.flatnonzero(performance.train_clip) if clips is None else clips
@@ -75,12 +79,11 @@ class SpeechStage:
         with torch.no_grad():
             projection.weight[:width] = torch.from_numpy(np.ascontiguousarray(basis.T, np.float32))
 
-    def hear(self, clips: np.ndarray) -> list[Tensor]:
-        """Encoded speech [T50,D] of each clip: one random draw, some channels at their mean, some noise on the rest."""
+    def hear(self, clips: list[np.ndarray]) -> list[Tensor]:
+        """Draws [draws,T50,D] of each clip -> [T50,D]: a random one, some channels at their mean, noise on the rest."""
         mean, deviation = self.model.speech.projection.mean, 1 / self.model.speech.projection.scale
         heard = []
-        for clip in clips:
-            draws = self.performance.speech[int(clip)]
+        for draws in clips:
             encoded = torch.from_numpy(draws[self.rng.integers(len(draws))].astype(np.float32))
             keep = torch.from_numpy(self.rng.random(encoded.shape[1]) >= self.schedule.dropout)
             noise = (
@@ -92,21 +95,42 @@ class SpeechStage:
         return heard
 
     def step(self) -> dict[str, float]:
-        """One optimiser step on a batch of clips."""
+        """One optimiser step on a batch of the person's clips, and of free speech where there is any."""
         self.iteration += 1
         chosen = self.rng.choice(self.clips, min(self.schedule.clips, len(self.clips)), replace=False)
-        clip_rows = [self.performance.frames_of(int(c)) for c in chosen]
-        implicit = self.model.implicit(self.hear(chosen), 25.0, [len(r) for r in clip_rows])  # [T,32]
-        rows = np.concatenate(clip_rows)
-        truth = torch.from_numpy(action_units.clip(self.performance.action_units[rows]))
-        heard = [branch.a2am(implicit)[:, 23:] for branch in (self.model.face_condition, self.model.mouth_condition)]
-        said = self.probe(implicit)
+        rows = np.concatenate([self.performance.frames_of(int(c)) for c in chosen])
+        speech = [self.performance.speech[int(c)] for c in chosen]
+        counts = [len(self.performance.frames_of(int(c))) for c in chosen]
+        units = torch.from_numpy(action_units.clip(self.performance.action_units[rows])[:, self.lower])
+        unsaid = self.unsaid[torch.from_numpy(rows)]
+        weight = torch.ones(len(rows))
+        if self.free is not None:
+            freely = self.rng.choice(len(self.free.speech), min(self.schedule.free_clips, len(self.free.speech)), False)
+            speech += [self.free.speech[int(c)] for c in freely]
+            counts += [len(self.free.lower[int(c)]) for c in freely]
+            units = torch.cat([units, *(torch.from_numpy(self.free.lower[int(c)]) for c in freely)])
+            unsaid = torch.cat([unsaid, *(torch.from_numpy(self.free.unsaid[int(c)]) for c in freely)])
+            invented = len(units) - len(rows)
+            # both halves are means of their own: the weight does not depend on how long the sentences are
+            share = self.schedule.free_weight * len(rows) / invented
+            weight = torch.cat([weight, torch.full((invented,), share)])
+        implicit = self.model.implicit(self.hear(speech), FPS, counts)
+        return self._learn(implicit, units, unsaid, weight[:, None] / len(rows))
+
+    def _learn(self, implicit: Tensor, units: Tensor, unsaid: Tensor, weight: Tensor) -> dict[str, float]:
+        """implicit [T,32], lower-face Action Units [T,9], unsaid [T,2+M]; weight [T,1] of each frame."""
+        branches = (self.model.face_condition, self.model.mouth_condition)
+        conditions = [branch.a2am(implicit) for branch in branches]
+        align = [
+            (weight * (heard - branch.au_encoder(units).detach()) ** 2).sum() / heard.shape[1]
+            for heard, branch in zip(conditions, branches, strict=True)
+        ]
+        read = [(weight * ((heard[:, 23:] - units) / self.spread) ** 2).sum() / len(self.lower) for heard in conditions]
+        said = weight * ((self.probe(implicit) - unsaid) / self.unsaid_spread) ** 2
         losses = {
-            "align": self.model.alignment_loss(implicit, truth),
-            "action_units": torch.stack(
-                [(((h - truth[:, self.lower]) / self.spread) ** 2).mean() for h in heard]
-            ).sum(),
-            "unsaid": (((said - self.unsaid[torch.from_numpy(rows)]) / self.unsaid_spread) ** 2).mean(),
+            "align": torch.stack(align).sum(),
+            "action_units": torch.stack(read).sum(),
+            "unsaid": said.sum() / max(1, unsaid.shape[1]),
         }
         return descend(losses, self.parameters, self.optimiser, self.scheduler, self.guard)
 
