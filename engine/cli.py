@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: ``hmtalker animate``, ``render``, ``frame``, ``info``, ``capture``, ``train``, ``evaluate``,
-``encoder``, ``fetch``.
+``dub``, ``encoder``, ``fetch``.
 
 Anything that a person can mend ends with one sentence on stderr and exit code 2.
 """
@@ -18,6 +18,7 @@ import numpy as np
 
 from . import __version__, action_units
 from .capture.command import add_capture_command
+from .dub.command import add_dub_command
 from .errors import HMTalkerError
 from .evaluation.command import add_evaluate_command
 from .speech.command import add_encoder_command
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add_capture_command(commands)
     add_train_command(commands)
     add_evaluate_command(commands)
+    add_dub_command(commands)
     add_encoder_command(commands)
 
     command = commands.add_parser("fetch", help="download a pretrained part once, checked by its hash")
@@ -226,6 +228,7 @@ def _frame(options: argparse.Namespace) -> None:
 
 def _write_frames(options: argparse.Namespace, avatar: Avatar, frames: Iterator[tuple[Path, MotionState]]) -> int:
     """Render each motion state to its file; returns how many."""
+    from .frames.frame_range import side_by_side
     from .png_file import synthetic_media_text, write_png
     from .render import Renderer
 
@@ -234,18 +237,18 @@ def _write_frames(options: argparse.Namespace, avatar: Avatar, frames: Iterator[
         camera = camera.scaled(max(1, round(camera.width * options.size / camera.height)), options.size)
     author = str(avatar.header.get("attribution", ""))
     text = synthetic_media_text(author, f"HM-Talker {__version__}", f"Rendered from the avatar {avatar.name}")
-    count = 0
-    renderer: Renderer | None = None
-    for path, state in frames:
-        renderer = renderer or Renderer(avatar)
-        pixels = renderer.render_srgb8(state, camera)
+    renderer = Renderer(avatar)
+
+    def finish(frame: tuple[Path, MotionState]) -> None:
+        path, state = frame
+        pixels = renderer.render_srgb8(state, camera, threads=1)
         if options.background is not None:
             alpha = pixels[:, :, 3:] / np.float32(255)
             pixels = (pixels[:, :, :3] * alpha + options.background * (1 - alpha) + 0.5).astype(np.uint8)
         write_png(path, pixels, text)
-        count += 1
-    if renderer is not None:
-        renderer.close()
+
+    count = sum(1 for _ in side_by_side(finish, frames, renderer.threads))
+    renderer.close()
     return count
 
 

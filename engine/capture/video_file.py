@@ -121,6 +121,24 @@ def read_frames(info: VideoInfo, begin: int = 0, end: int | None = None) -> Iter
         number += 1
 
 
+def picture_times(info: VideoInfo, seconds: float) -> np.ndarray:
+    """float64 [n] rising: when each picture of the first `seconds` is shown, in seconds after the first one."""
+    times: list[float] = []
+    for _, moment in _decode_from(info, info.start):
+        if moment - info.start >= seconds and times:
+            break
+        if not times or moment - info.start > times[-1]:
+            times.append(moment - info.start)
+    return np.array(times)
+
+
+def read_pictures(info: VideoInfo, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
+    """Every picture of the file, at its own rate, from at least one before `seconds` on: (seconds after the first
+    picture, uint8 [H,W,3] RGB as displayed)."""
+    for frame, moment in _decode_from(info, info.start + seconds):
+        yield moment - info.start, _picture(frame, info)
+
+
 def _open(path: Path) -> Any:
     import av
 

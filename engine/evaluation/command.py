@@ -16,6 +16,7 @@ from ..errors import HMTalkerError
 
 DRIVES = {"audio": ("audio",), "units": ("action_units",), "both": ("audio", "action_units")}
 METRICS = ("picture", "lpips", "lmd", "aue", "jitter", "sync", "identity")
+PASTES = ("avatar", "source")
 # What is printed: key of the report, what a person calls it, digits.
 ROWS = (
     ("psnr", "PSNR, whole frame (dB)", 2),
@@ -63,6 +64,11 @@ def add_evaluate_command(commands: Any) -> None:
     command.add_argument(
         "--metrics", type=_metrics, default=METRICS, metavar="LIST", help=f"some of {','.join(METRICS)} (all)"
     )
+    command.add_argument(
+        "--paste",
+        choices=PASTES,
+        help="source: the head alone over the real torso and background, as the paper compares (as it was trained)",
+    )
     command.set_defaults(run=_run)
 
 
@@ -86,7 +92,13 @@ def _run(options: argparse.Namespace) -> None:
         from .self_reconstruction import evaluate
 
         report = evaluate(
-            options.avatar, options.dataset, DRIVES[options.drive], options.metrics, options.frames, _show_progress
+            options.avatar,
+            options.dataset,
+            DRIVES[options.drive],
+            options.metrics,
+            options.frames,
+            _show_progress,
+            paste=options.paste,
         )
     except ImportError as error:
         raise HMTalkerError(
@@ -106,7 +118,8 @@ def report_text(report: Mapping[str, Any]) -> str:
     columns = {**report["drivers"], "real video": report["real"]}
     lines = [
         f"{avatar['name']}: {dataset['frames']} test frames of {dataset['clips']} clips, "
-        f"{dataset['size'][0]} x {dataset['size'][1]} pixels, over {dataset['background']}",
+        f"{dataset['size'][0]} x {dataset['size'][1]} pixels, over {dataset['background']}"
+        + (", the real torso" if dataset.get("torso") == "source" else ""),
         f"{'':36s}" + "".join(f"{name:>14s}" for name in columns),
     ]
     for key, label, digits in ROWS:

@@ -65,7 +65,7 @@ def regions_of(masks: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def compare(avatar: Avatar, pictures: Pictures, performance: Performance) -> list[HeldOut]:
-    """Render every test frame twice: from its own Action Units and voice, and from the voice alone.
+    """Render every test frame with a voice twice: from its own Action Units and voice, and from the voice alone.
 
     Scores: ``<driver>_psnr`` (whole frames only), ``<driver>_face_psnr``, ``<driver>_mouth_psnr``; the drivers are
     those of :class:`Voice`.
@@ -73,7 +73,7 @@ def compare(avatar: Avatar, pictures: Pictures, performance: Performance) -> lis
     renderer = Renderer(avatar)
     voices: dict[int, Voice] = {}
     results = []
-    for frame in map(int, np.flatnonzero(pictures.test)):
+    for frame in map(int, np.flatnonzero(pictures.test & (pictures.clip_index >= 0))):
         clip = int(pictures.clip_index[frame])
         if clip not in voices:
             frames = len(performance.frames_of(clip))

@@ -56,7 +56,7 @@ class HeldOutFrames:
                 self._speaks = data["speech"].astype(bool) if "speech" in data else None
             self._clip_rows = [np.flatnonzero(heard == clip) for clip in range(len(self.clips))]
             self.background = self._read_background()
-        except (OSError, KeyError, ValueError) as error:
+        except (DatasetError, OSError, KeyError, ValueError) as error:
             raise DatasetError(
                 f"'{self.folder}' is no whole dataset ({error}); give the folder that 'hmtalker capture' made."
             ) from error

@@ -18,10 +18,12 @@ import numpy as np
 from ..avatar import load_avatar
 from ..errors import HMTalkerError
 from ..render import Renderer
+from ..training.source_torso import SOURCE, behind_the_head
 from .held_out import DRIVERS, Voice, regions_of
 from .held_out_frames import HeldOutFrames, Stretch
 from .image_metrics import Lpips, Means, open_lpips, over, picture_scores, to_8bit
 from .peak_memory import peak_megabytes
+from .source_paste import head_of, wanted_paste
 from .sync import STEPS_A_FRAME, SyncScorer, judge, load_sync_scorer, shifted_similarity
 
 METRICS = ("picture", "lpips", "lmd", "aue", "jitter", "sync", "identity")
@@ -59,27 +61,30 @@ def evaluate(
     progress: Progress | None = None,
     lpips: Lpips | None = None,
     networks: Any = None,
+    paste: str | None = None,
 ) -> dict[str, Any]:
     """All figures, JSON-ready: "drivers" by name, "real" (the real video's own), "avatar", "speed", "notes".
 
     lpips, networks: in place of the installation's (tests). A metric whose network is missing is left out and noted.
+    paste: "source" draws the head alone over the real torso and background, "avatar" the whole person over the
+    background; None as the avatar was trained.
     Raises :class:`HMTalkerError`.
     """
-    return _Evaluation(Path(avatar_file), HeldOutFrames(dataset), drivers, metrics, lpips, networks).run(
-        most_frames, progress
-    )
+    frames = HeldOutFrames(dataset)
+    return _Evaluation(Path(avatar_file), frames, drivers, metrics, lpips, networks, paste).run(most_frames, progress)
 
 
 class _Evaluation:
     def __init__(
         self, avatar_file: Path, frames: HeldOutFrames, drivers: Sequence[str], metrics: Sequence[str],
-        lpips: Lpips | None, networks: Any,
+        lpips: Lpips | None, networks: Any, paste: str | None,
     ) -> None:  # fmt: skip
         for name in (*drivers, *metrics):
             if name not in (*DRIVERS, *METRICS):
                 raise HMTalkerError(f"There is nothing called '{name}' to evaluate; there are {', '.join(METRICS)}.")
         self.file, self.frames, self.drivers = avatar_file, frames, tuple(drivers)
         self.avatar = load_avatar(avatar_file)
+        self.paste = wanted_paste(self.avatar, paste)
         self.notes: list[str] = []
         self.wanted = set(metrics)
         self.size = (frames.camera.height, frames.camera.width)
@@ -119,7 +124,7 @@ class _Evaluation:
     def run(self, most: int | None, progress: Progress | None) -> dict[str, Any]:
         stretches = self.frames.stretches(most)
         count, done = sum(map(len, stretches)), 0
-        renderer = Renderer(self.avatar)
+        renderer = Renderer(head_of(self.avatar) if self.paste == SOURCE else self.avatar)
         encoder_id = self.avatar.header["encoder"]["id"]
         rendering_peak = float("nan")
         try:
@@ -156,6 +161,9 @@ class _Evaluation:
         truth8 = to_8bit(over(rgba, self.frames.background))
         truth, regions, covered = truth8.astype(np.float32) / 255, regions_of(masks), rgba[..., 3] >= COVERED
         face = self._track(self.real, truth8)
+        behind = self.frames.background
+        if self.paste == SOURCE:
+            behind = behind_the_head(rgba, masks, behind)
         for driver in self.drivers:
             body = None if self.frames.body is None else self.frames.body[row]
             units, head = self.frames.action_units[row], self.frames.head[row]
@@ -163,7 +171,7 @@ class _Evaluation:
             started = time.perf_counter()
             drawn = renderer.render_srgb8(state, self.frames.camera)
             self.render_seconds.append(time.perf_counter() - started)
-            image8 = to_8bit(over(drawn, self.frames.background))
+            image8 = to_8bit(over(drawn, behind))
             if self.wanted & {"picture", "lpips"}:
                 image = image8.astype(np.float32) / 255
                 self.ours[driver].means.add(picture_scores(image, truth, regions, face, self.lpips))
@@ -250,6 +258,7 @@ class _Evaluation:
                 "clips": len({stretch.clip for stretch in stretches}),
                 "size": [self.frames.camera.width, self.frames.camera.height],
                 "background": "background.png" if self.frames.background is not None else "grey",
+                "torso": self.paste,
             },
             "drivers": results,
             "real": real,

@@ -14,6 +14,7 @@ from ..motion.model import MotionModel
 from .checkpoint import State, generator_state, restore_generator
 from .dataset import Pictures
 from .frame_conditions import Conditions
+from .head_frames import SourceFrames
 from .parameters import GaussianParameters
 from .perceptual import PerceptualLoss
 from .scene import Scene, on_background, over, random_background
@@ -42,7 +43,10 @@ class JointStage:
         iterations: int,
         seed: int = 0,
         terms: JointTerms | None = None,
+        source: SourceFrames | None = None,
     ) -> None:
+        """source: what lies behind heads that are trained alone; None for whole persons, over chance colours."""
+        self.source = source
         self.model, self.face, self.mouth, self.pictures = model, face, mouth, pictures
         self.conditions, self.scene, self.camera, self.iterations = conditions, scene, camera, iterations
         self.whole = Crop(0, 0, camera.width, camera.height)
@@ -91,8 +95,10 @@ class JointStage:
         front = self.scene.layer("face", self.face, face_offsets, head, camera, self.pictures.body_of(frame))
         back = self.scene.layer("mouth", self.mouth, mouth_offsets, head, camera)
         background = random_background(self.rng)
-        image = on_background(*over(front, back.rgb, back.alpha), background)
         truth = on_background(target.person, target.person_alpha, background)
+        if self.source is not None:
+            background, truth = self.source.behind(frame, crop), self.source.whole(frame, crop)
+        image = on_background(*over(front, back.rgb, back.alpha), background)
         l1 = (image - truth).abs().mean()
         similarity = ssim(image, truth)
         loss = l1 + self.terms.dssim * (1 - similarity)

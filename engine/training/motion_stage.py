@@ -47,6 +47,9 @@ class SurfaceMotion:
     details: np.ndarray | None = None
     """float32 [T,S] weights that a performance's frames have on top, where their Action Units are their own: what a
     camera saw of the lower face and 17 numbers cannot say."""
+    rest: dict[str, np.ndarray] | None = None
+    """float32 [P,10] of "face" and [P,3] of "mouth": offsets that the samples keep at rest, where an earlier training
+    on pictures put them; None where they are zero."""
 
 
 def random_action_units(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -185,6 +188,8 @@ class MotionStage:
             offsets = self.model.mouth_offsets(positions, lower)
         else:
             offsets = self.model.face_offsets(positions, lower, upper)
+        if self.surface.rest is not None:
+            offsets = offsets - torch.from_numpy(self.surface.rest[branch][points])
         error = (offsets[..., :3] - target) / MILLIMETRE
         loss = nn.functional.huber_loss(error, torch.zeros_like(error), delta=SHAPE_HUBER)
         # Turning and scaling are left to the pictures; until then they should stay out of the way.

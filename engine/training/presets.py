@@ -42,6 +42,8 @@ class Preset:
     pairings: Pairings = field(default_factory=Pairings)
     smooth_action_units: bool = False
     """Savitzky-Golay over five frames, third order (METHOD 2.4)."""
+    torso: str = "avatar"
+    """"source": the avatar is a head alone, before the film's own torso and background (METHOD 2.7)."""
     needs_lpips: bool = False
     """Refuse to begin without LPIPS's weights; else its terms are left out where they are missing."""
     model: dict[str, Any] = field(default_factory=dict)
@@ -191,13 +193,15 @@ PAPER = Preset(
     joint_iterations=15_000,
     joint=JointTerms(perceptual=Perceptual(patches=0.5, sides=(32, 42), count=0, start=0.5)),
     pairings=Pairings(0.50, 0.35, 0.15, 0.0),
+    torso="source",
     needs_lpips=True,
 )
-"""METHOD 2 to 4 to the letter, from a surface instead of a cloud: 50,000, 50,000 and 15,000 iterations."""
+"""METHOD 2 to 4 to the letter, from a surface instead of a cloud: 50,000, 50,000 and 15,000 iterations; heads alone."""
 
 ROBUST = replace(
     PAPER,
     name="robust",
+    torso="avatar",
     face=replace(_scaled(_PAPER_FACE, 0.3), alpha=0.05, perceptual=Perceptual(patches=0.2, lips=0.01)),
     mouth=replace(
         _scaled(_PAPER_MOUTH, 0.3), alpha=0.05, perceptual=Perceptual(patches=0.05, sides=(32, 42), start=0.98)

@@ -23,13 +23,16 @@ from .branch_stage import BranchStage
 from .checkpoint import Stage, State
 from .dataset import Dataset, Pictures
 from .frame_conditions import Conditions
+from .free_speech import free_speech_for
 from .freed_memory import give_back
+from .head_frames import SourceFrames, without_torso
 from .joint_stage import JointStage
 from .motion_stage import MotionStage, SurfaceMotion
 from .parameters import GaussianParameters
 from .perceptual import with_perceptual_network
 from .presets import BranchSchedule, Preset
 from .scene import Scene
+from .source_torso import SOURCE
 from .speech_stage import SpeechStage
 from .surface import Surface
 
@@ -38,6 +41,7 @@ Report = Callable[[str, int, int, dict[str, float]], None]
 REPORT_EVERY = 50
 SAVE_SECONDS = 60.0
 """Between two checkpoints of the stage that is under way."""
+CANCELLED = "Training was cancelled; start it again to go on where it stopped."
 STAGES = "ASFMJ"
 MODEL_ONLY = "AS"
 """Stages that leave the Gaussians where they start."""
@@ -67,12 +71,19 @@ class Trainer:
         threads: int = 2,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
+        background: np.ndarray | None = None,
     ) -> None:
+        """background: float32 [H,W,3] 0..1 of the film, for presets that keep the film's torso."""
         torch.manual_seed(preset.seed)
         torch.set_num_threads(1)  # the kernels that matter have threads of their own
         work.mkdir(parents=True, exist_ok=True)
         preset = with_perceptual_network(preset)
         dataset = smoothed(dataset) if preset.smooth_action_units else dataset
+        self.source: SourceFrames | None = None
+        if preset.torso == SOURCE:
+            assert dataset.pictures is not None
+            self.source = SourceFrames(dataset.pictures, background)
+            dataset, surface = without_torso(dataset, surface)
         self.dataset, self.preset, self.surface, self.work, self.threads = dataset, preset, surface, work, threads
         self.report: Report = report or (lambda *_: None)
         self.cancelled = cancelled or (lambda: False)
@@ -118,8 +129,10 @@ class Trainer:
 
     def _speech(self) -> tuple[Stage, int]:
         schedule = self.preset.speech
-        stage = SpeechStage(self.trained.model, self.dataset.performance, schedule, self.preset.seed)
-        return stage, schedule.iterations
+        performance, seed = self.dataset.performance, self.preset.seed
+        clips = np.flatnonzero(performance.train_clip)
+        free = free_speech_for(performance, clips, seed, self._stop_if_cancelled) if schedule.free_weight else None
+        return SpeechStage(self.trained.model, performance, schedule, seed, free=free), schedule.iterations
 
     def _motion(self) -> tuple[Stage, int]:
         schedule = self.preset.motion
@@ -164,6 +177,7 @@ class Trainer:
             self.preset.joint_iterations,
             self.preset.seed,
             self.preset.joint,
+            self.source,
         )
         return stage, self.preset.joint_iterations
 
@@ -186,7 +200,11 @@ class Trainer:
                 checkpoint.save(self._under_way(name), self._parts(with_gaussians) | {"stage": stage.state()})
                 saved = time.monotonic()
             if stop:
-                raise CancelledError("Training was cancelled; start it again to go on where it stopped.")
+                raise CancelledError(CANCELLED)
+
+    def _stop_if_cancelled(self) -> None:
+        if self.cancelled():
+            raise CancelledError(CANCELLED)
 
     def _parts(self, with_gaussians: bool) -> State:
         trained = self.trained

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ cv2 = pytest.importorskip("cv2")
 pytest.importorskip("torch")
 from hmtalker.evaluation.self_reconstruction import METRICS as ALL_METRICS
 from hmtalker.evaluation.self_reconstruction import evaluate
+from hmtalker.evaluation.source_paste import head_of, wanted_paste
 
 CLIP = 12
 CLIPS = 3
@@ -110,7 +112,8 @@ def test_command_and_evaluation_know_the_same_metrics():
 
 
 def test_all_test_frames_that_are_there_are_compared(report):
-    assert report["dataset"] == {"frames": 2 * CLIP - 1, "clips": 2, "size": [64, 64], "background": "background.png"}
+    told = {"frames": 2 * CLIP - 1, "clips": 2, "size": [64, 64], "background": "background.png", "torso": "avatar"}
+    assert report["dataset"] == told
 
 
 def test_frames_of_its_own_come_back_exactly_and_the_voice_alone_differs(report):
@@ -216,3 +219,35 @@ def test_a_damaged_picture_is_named(work, tmp_path):
             frames.read(CLIP)
     finally:
         path.write_bytes(content)
+
+
+def test_the_papers_way_keeps_the_real_torso_and_draws_the_head(work, tmp_path):
+    """A head that is drawn over other clothes than the avatar's own is compared with them as they are."""
+    dressed = tmp_path / "dataset"
+    shutil.copytree(work / "dataset", dressed)
+    for path in (dressed / "frames").iterdir():
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        picture[52:, :, :3] = 250 - picture[52:, :, :3]
+        cv2.imwrite(str(path), picture)
+    reports = {
+        paste: evaluate(work / "tiny.hmt", dressed, [UNITS], ["picture"], networks=face_networks(), paste=paste)
+        for paste in ("avatar", "source", None)
+    }
+    scores = {paste: report["drivers"][UNITS]["psnr"] for paste, report in reports.items()}
+    assert scores["source"] > scores["avatar"] + 3
+    assert scores[None] == scores["avatar"]
+    assert reports["source"]["dataset"]["torso"] == "source"
+    assert "the real torso" in report_text(reports["source"])
+
+
+def test_a_head_alone_is_compared_the_papers_way_by_itself(work):
+    avatar = load_avatar(work / "tiny.hmt")
+    assert wanted_paste(avatar, None) == "avatar"
+    head = head_of(avatar)
+    assert 0 < head.face.count < avatar.face.count
+    assert (head.face.head_weights > 0.99).all()
+    avatar.header["training"] = {"torso": "source"}
+    assert wanted_paste(avatar, None) == "source"
+    assert head_of(avatar) is avatar
+    with pytest.raises(HMTalkerError, match="no way to paste called 'neck'"):
+        wanted_paste(avatar, "neck")
