@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Readers of what others made: sound files are read, damaged and hostile ones are refused with a sentence.
 
-Hypothesis cuts, flips and joins sound files; tests/fuzz/fuzz.py searches further, guided by coverage, and what it once found
-lies in tests/fuzz/corpus.
+Hypothesis cuts, flips and joins sound files; tests/fuzz/fuzz.py searches further, guided by coverage, and what it once
+found lies in tests/fuzz/corpus.
 """
 
 from __future__ import annotations

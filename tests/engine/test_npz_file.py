@@ -87,7 +87,7 @@ def test_too_much_is_refused_before_it_is_unpacked():
 def test_damage_is_one_kind_of_error():
     data = packed(values=np.random.default_rng(0).random(500)).getvalue()
     for length in range(0, len(data), 97):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"\w"):
             read_npz(io.BytesIO(data[:length]), MEGABYTE)
     rng = np.random.default_rng(1)
     for _ in range(300):

@@ -4,8 +4,8 @@
     python tests/fuzz/fuzz.py avatar --runs 1000000
     python tests/fuzz/fuzz.py all --runs 20000
 
-Needs the package atheris. A crash, a hang of 5 s, or 512 MB more than the reader needs ends the run and leaves the input in
-the corpus folder; put it into tests/fuzz/corpus/TARGET when it is mended, where the ordinary tests try it for ever.
+Needs the package atheris. A crash, a hang of 5 s, or more than 1 GB ends the run and leaves the input in the corpus
+folder; put it into tests/fuzz/corpus/TARGET when it is mended, where the ordinary tests try it for ever.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def fuzz(name: str, runs: int, corpus: Path, seed: int) -> int:
 
     arguments = [
         sys.argv[0], f"-runs={runs}", f"-seed={seed}", f"-timeout={TIMEOUT_SECONDS}", f"-rss_limit_mb={MEGABYTES}",
-        f"-malloc_limit_mb={MEGABYTES}", f"-max_len={LONGEST}", f"-artifact_prefix={corpus}/", "-verbosity=0", "-print_final_stats=1",
-        str(corpus), *([str(kept)] if kept.is_dir() else []),
+        f"-malloc_limit_mb={MEGABYTES}", f"-max_len={LONGEST}", f"-artifact_prefix={corpus}/", "-verbosity=0",
+        "-print_final_stats=1", str(corpus), *([str(kept)] if kept.is_dir() else []),
     ]  # fmt: skip
     atheris.Setup(arguments, one)
     atheris.Fuzz()
