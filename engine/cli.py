@@ -109,6 +109,7 @@ def _add_performance(command: argparse.ArgumentParser) -> None:
     group.add_argument("--blink-rate", type=_amount, default=17.0, help="blinks a minute (17)")
     group.add_argument("--brows", type=_amount, default=1.0, help="how much the brows follow the voice (1)")
     group.add_argument("--head-motion", type=_amount, default=1.0, help="how much the head moves (1)")
+    group.add_argument("--filmed", action="store_true", help="head and upper face as filmed, not as performed")
 
 
 def _add_picture(command: argparse.ArgumentParser) -> None:
@@ -175,6 +176,7 @@ def _perform(options: argparse.Namespace, audio: Path, avatar: Avatar) -> Take:
         blink_rate=options.blink_rate,
         brows=options.brows,
         head_motion=options.head_motion,
+        filmed=options.filmed,
         seed=options.seed,
     )
     take = animate(avatar, load_audio(audio), options.fps, settings=settings)

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import action_units as au
-from . import prosody
+from . import breath, prosody
 from .avatar import Avatar
 from .blinks import blink_curve
 from .errors import AudioError, AvatarError, CancelledError
+from .filmed_motion import filmed_motion
+from .gaze import gaze_curve
 from .speech.audio_file import MAX_SECONDS, SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -52,17 +54,25 @@ class AnimateSettings:
     brows: float = 1.0
     """Gain of brow motion with the voice."""
     head_motion: float = 1.0
-    """Gain of nods and sway."""
+    """Gain of all that the head does: sway, nods, and its part in breathing."""
+    nods: float = 1.0
+    """Gain of nods with the voice, beside `head_motion`."""
+    breath: float = 1.0
+    """Gain of the breath that lifts shoulders and head."""
+    gaze: float = 1.0
+    """Gain of glances, for faces whose eyes can turn; an avatar of the 17 Action Units has no such eyes."""
     seed: int = 0
-    """The same seed gives the same blinks, brows and head."""
+    """The same seed gives the same blinks, brows, glances, breath and head."""
     silence: bool = True
     """Close the mouth where nobody speaks."""
+    filmed: bool = False
+    """Head and upper face as the person was filmed, forth and back, instead of performed with the voice."""
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.gains) - set(au.LOWER)):
             raise ValueError(f"gains are for {', '.join(au.LOWER)}; there is no {unknown[0]} among them")
         for name, value in [*vars(self).items(), *self.gains.items()]:
-            if name not in ("gains", "seed", "silence") and not (math.isfinite(value) and value >= 0):
+            if name not in ("gains", "seed", "silence", "filmed") and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value}; it is at least 0")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; it is at least 0")
@@ -83,6 +93,7 @@ def animate(
     with 0..1. cancelled: asked now and then. Raises AudioError, AvatarError, CancelledError.
     """
     from .speech.loudness import SILENCE_DB, block_levels, frame_loudness, speech_level
+    from .speech.silence import speech_gate
     from .take import Take
 
     settings = settings or AnimateSettings()
@@ -102,15 +113,24 @@ def animate(
     if speech_level(block_levels(samples)) < SILENCE_DB:
         warnings.append("The audio is silent, so the face rests and blinks; check the strip's volume.")
         implicit = np.tile(avatar.rest_implicit, (frames, 1))
-        stressed = np.zeros(frames, np.float32)
+        stressed = gate = np.zeros(frames, np.float32)
     else:
-        implicit, units[:, lower] = _speak(avatar, samples, fps, frames, encoder, settings, report, cancelled)
+        gate = np.asarray(speech_gate(samples, fps, frames), np.float32)
+        implicit, units[:, lower] = _speak(avatar, samples, fps, gate, encoder, settings, report, cancelled)
         stressed = prosody.stress(frame_loudness(samples, fps, frames), fps)
 
     for code, curve in _upper_face(stressed, moments, fps, settings).items():
         units[:, au.CODES.index(code)] += curve
     # Each kind of motion has its own stream of chance: changing one leaves the others as they were.
-    head = prosody.head_motion(stressed, moments, fps, np.random.default_rng([settings.seed, 3]))
+    head = prosody.head_motion(stressed, moments, fps, np.random.default_rng([settings.seed, 3]), settings.nods)
+    drawn = settings.breath * breath.breath_curve(gate, fps, np.random.default_rng([settings.seed, 5]))[:, None]
+    head = np.float32(settings.head_motion) * (head + drawn * breath.HEAD)
+    film = filmed_motion(avatar, np.arange(frames) / fps) if settings.filmed else None
+    if film is not None:
+        head, units[:, list(au.UPPER_INDEX)] = film
+    elif settings.filmed:
+        warnings.append(f"The avatar {avatar.name} brings no filmed motion, so head and upper face are performed.")
+    gaze = settings.gaze * gaze_curve(gate, head, fps, np.random.default_rng([settings.seed, 4]))
     if cancelled is not None and cancelled():
         raise CancelledError("Animating was cancelled; nothing was changed.")
     report(1.0)
@@ -118,10 +138,13 @@ def animate(
         fps=float(fps),
         action_units=au.clip(units),
         implicit=implicit,
-        head=np.float32(settings.head_motion) * head,
-        audio_sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
+        head=head,
+        body=drawn * breath.BODY,
+        gaze=gaze,
+        audio_sha256=hashlib.sha256(samples.data).hexdigest(),
         seconds=seconds,
-        settings=asdict(settings) | {"avatar": avatar.name, "encoder": avatar.header["encoder"]["id"]},
+        settings=asdict(settings)
+        | {"avatar": avatar.name, "encoder": avatar.header["encoder"]["id"], "rest": [float(unit) for unit in rest]},
         warnings=tuple(warnings),
     )
 
@@ -146,14 +169,15 @@ def _speak(
     avatar: Avatar,
     samples: np.ndarray,
     fps: float,
-    frames: int,
+    speaking: np.ndarray,
     encoder: SpeechEncoder | None,
     settings: AnimateSettings,
     report: Progress,
     cancelled: Cancelled | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Implicit conditions [T,32] and lower-face Action Units [T,9] of the voice."""
+    """Implicit conditions [T,32] and lower-face Action Units [T,9] of the voice. speaking: [T] 0..1."""
     from .motion.portable import PortableMotion
+    from .speech.stretches import encode_in_stretches
 
     if encoder is None:
         from .speech.encoder import create
@@ -165,21 +189,21 @@ def _speak(
             f"The avatar {avatar.name} was trained with the speech encoder '{wanted['id']}' and cannot hear with "
             f"'{encoder.id}'; use its own encoder or train it again."
         )
-    encoded = encoder.encode(samples, progress=lambda fraction: report(0.9 * fraction), cancelled=cancelled)
-    if cancelled is not None and cancelled():
-        raise CancelledError("Animating was cancelled; nothing was changed.")
     nothing = np.zeros((0, 3), np.float32)
     motion = PortableMotion(avatar.motion, avatar.motion_config, nothing, nothing, threads=1)
-    implicit = motion.implicit(encoded, fps, frames)
+    heard = encode_in_stretches(
+        encoder, samples, motion.speech.project, lambda fraction: report(0.9 * fraction), cancelled
+    )
+    if cancelled is not None and cancelled():
+        raise CancelledError("Animating was cancelled; nothing was changed.")
+    implicit = motion.speech.implicit_of_projected(heard, fps, len(speaking))
     units = motion.predicted_action_units(implicit)
 
     rest = avatar.rest_action_units[list(au.LOWER_INDEX)]
     gains = settings.strength * np.array([settings.gains.get(code, 1.0) for code in au.LOWER], np.float32)
     units = np.clip(rest + gains * (units - rest), 0.0, _ceiling(avatar))
     if settings.silence:
-        from .speech.silence import speech_gate
-
-        gate = np.asarray(speech_gate(samples, fps, frames), np.float32)[:, None]
+        gate = speaking[:, None]
         implicit = gate * implicit + (1 - gate) * avatar.rest_implicit
         units = gate * units + (1 - gate) * _quieted(avatar, units, rest)
     sigma = settings.smoothing * fps / 25

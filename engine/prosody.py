@@ -57,10 +57,12 @@ def brow_curves(
     return {code: (amount * lift).astype(np.float32) for code, amount in BROW.items()}
 
 
-def head_motion(stressed: np.ndarray, moments: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """float32 [T,6] pitch, yaw, roll (radians), x, y, z (metres): idle sway and nods on stress [T]."""
+def head_motion(
+    stressed: np.ndarray, moments: np.ndarray, fps: float, rng: np.random.Generator, nods: float = 1.0
+) -> np.ndarray:
+    """float32 [T,6] pitch, yaw, roll (radians), x, y, z (metres): idle sway and nods on stress [T], times `nods`."""
     head = SWAY * waves(moments, 6, SWAY_HERTZ, rng)
-    head[:, 0] += NOD * smooth(stressed, 0.12 * fps)
+    head[:, 0] += nods * NOD * smooth(stressed, 0.12 * fps)
     return head.astype(np.float32)
 
 

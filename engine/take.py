@@ -23,8 +23,10 @@ __all__ = ["AnimateSettings", "Take", "TakeError", "animate"]
 FORMAT = "hmtalker-take"
 VERSION = 1
 HEAD = 6
+LATER = {"body": 3, "gaze": 2}
+"""Arrays that earlier takes lack: name -> columns."""
 MAX_BYTES = 1 << 30
-"""Of all arrays once they are unpacked; an hour at 25 fps takes 20 MB."""
+"""Of all arrays once they are unpacked; an hour at 25 fps takes 22 MB."""
 
 
 class TakeError(HMTalkerError):
@@ -45,6 +47,10 @@ class Take:
     """float32 [T,32] implicit speech conditions, of the avatar that performed."""
     head: np.ndarray
     """float32 [T,6]: pitch, yaw, roll in radians; x, y, z in metres."""
+    body: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+    """float32 [T,3] metres that neck and clothes have moved, by breath; zeros where nothing is given."""
+    gaze: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    """float32 [T,2] radians that the eyes look to the image's right and down, for faces that can; zeros likewise."""
     audio_sha256: str = ""
     """Of the samples (float32, mono, 16 kHz) that were spoken."""
     seconds: float = 0.0
@@ -56,8 +62,10 @@ class Take:
 
     def __post_init__(self) -> None:
         frames = len(self.action_units)
-        for name, width in (("action_units", COUNT), ("implicit", CONDITION), ("head", HEAD)):
+        for name, width in (("action_units", COUNT), ("implicit", CONDITION), ("head", HEAD), *LATER.items()):
             array = np.ascontiguousarray(getattr(self, name), np.float32)
+            if name in LATER and array.size == 0:
+                array = np.zeros((frames, width), np.float32)
             if array.shape != (frames, width) or frames == 0:
                 raise ValueError(f"{name} of a take has the shape {array.shape} where ({frames}, {width}) is expected")
             object.__setattr__(self, name, array)
@@ -74,11 +82,13 @@ class Take:
             self.sample_implicit(seconds),
             1.0,
             HeadPose.from_array(self.sample_head(seconds)),
+            self.sample_body(seconds),
         )
 
     def state(self, frame: int) -> MotionState:
         """The motion state of frame 0..T-1."""
-        return MotionState(self.action_units[frame], self.implicit[frame], 1.0, HeadPose.from_array(self.head[frame]))
+        head = HeadPose.from_array(self.head[frame])
+        return MotionState(self.action_units[frame], self.implicit[frame], 1.0, head, self.body[frame])
 
     def sample_action_units(self, seconds: float | np.ndarray) -> np.ndarray:
         """float32 [17], or [n,17] for n moments."""
@@ -92,6 +102,20 @@ class Take:
         """float32 [6], or [n,6] for n moments."""
         return self._sample(self.head, seconds)
 
+    def sample_body(self, seconds: float | np.ndarray) -> np.ndarray:
+        """float32 [3], or [n,3] for n moments."""
+        return self._sample(self.body, seconds)
+
+    def sample_gaze(self, seconds: float | np.ndarray) -> np.ndarray:
+        """float32 [2], or [n,2] for n moments."""
+        return self._sample(self.gaze, seconds)
+
+    @property
+    def rest(self) -> np.ndarray:
+        """float32 [17]: the resting face of the avatar that performed; zeros if the take is older than that."""
+        values = np.array(self.settings.get("rest", []), np.float32)
+        return values if values.shape == (COUNT,) and np.isfinite(values).all() else np.zeros(COUNT, np.float32)
+
     def _sample(self, values: np.ndarray, seconds: float | np.ndarray) -> np.ndarray:
         place = np.clip(np.asarray(seconds, np.float64) * self.fps - 0.5, 0, self.frames - 1)
         # Whole frames come out exactly as they are stored, whatever their time has been rounded to.
@@ -101,7 +125,7 @@ class Take:
         return ((1 - part) * values[first] + part * values[np.minimum(first + 1, self.frames - 1)]).astype(np.float32)
 
     def to_bytes(self) -> bytes:
-        """As a compressed npz of plain arrays: no pickle. About 100 bytes a frame."""
+        """As a compressed npz of plain arrays: no pickle. About 150 bytes a frame."""
         about = {
             "format": FORMAT,
             "version": VERSION,
@@ -118,6 +142,8 @@ class Take:
             action_units=self.action_units,
             implicit=self.implicit,
             head=self.head,
+            body=self.body,
+            gaze=self.gaze,
         )
         return file.getvalue()
 
@@ -136,12 +162,14 @@ class Take:
                 action_units=arrays["action_units"],
                 implicit=arrays["implicit"],
                 head=arrays["head"],
+                **{name: arrays[name] for name in LATER if name in arrays},
                 audio_sha256=str(about["audio_sha256"]),
                 seconds=float(about["seconds"]),
                 settings=dict(about["settings"]),
                 warnings=tuple(map(str, about["warnings"])),
             )
-            numbers = (take.action_units, take.implicit, take.head, np.array([take.fps, take.seconds]))
+            arrays_of = (take.action_units, take.implicit, take.head, take.body, take.gaze)
+            numbers = (*arrays_of, np.array([take.fps, take.seconds]))
             if not all(np.isfinite(array).all() for array in numbers) or not 0 < take.fps <= 1000:
                 raise ValueError("not finite")
         except TakeError:

@@ -3,12 +3,47 @@
 
 from __future__ import annotations
 
-from . import avatar_object, capture_report, engine_environment, preferences, properties, takes, training_picture
+from . import (
+    avatar_object,
+    capture_report,
+    command_line,
+    engine_environment,
+    kernel_preparation,
+    live_face,
+    preferences,
+    properties,
+    render_engine,
+    renderers,
+    speakers,
+    strip_following,
+    takes,
+    training_picture,
+    viewport_face,
+)
 
-CLASSES = (*preferences.CLASSES, *properties.CLASSES)
+CLASSES = (*preferences.CLASSES, *properties.CLASSES, *speakers.CLASSES, *render_engine.CLASSES)
 
-attach_properties = properties.attach
-detach_properties = properties.detach
+
+def attach_properties() -> None:
+    """Put the property groups on objects and scenes, and watch strips, frames and viewports."""
+    properties.attach()
+    speakers.attach()
+    strip_following.attach()
+    render_engine.attach()
+    live_face.attach()
+    viewport_face.attach()
+    command_line.attach()
+
+
+def detach_properties() -> None:
+    """Take all of it back."""
+    command_line.detach()
+    viewport_face.detach()
+    live_face.detach()
+    render_engine.detach()
+    strip_following.detach()
+    speakers.detach()
+    properties.detach()
 
 
 def forget_loaded_data() -> None:
@@ -16,5 +51,7 @@ def forget_loaded_data() -> None:
     avatar_object.forget_loaded()
     capture_report.forget()
     engine_environment.forget()
+    kernel_preparation.forget()
+    renderers.forget()
     takes.forget_decoded()
     training_picture.forget()

@@ -8,23 +8,17 @@ default, whatever was shown before.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
-from ..engine import action_units
-from . import takes
+from . import generated_layer, nla_tracks, strip_following, takes, time_map
 
 if TYPE_CHECKING:
     from ..engine.take import Take
-    from .properties import HMT_PG_take
-
-TRACK_NAME = "HM-Talker"
-ARTIST_BLEND = "COMBINE"
-"""Adds relative to each property's default: AUs add up; location, scale and Audio Influence stay as keyed by hand."""
-
-LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+    from .performance_properties import HMT_PG_take
 
 
 def write_take(
@@ -35,47 +29,74 @@ def write_take(
     scene: bpy.types.Scene,
     start: int,
     frames: int,
-) -> bpy.types.Action:
+) -> str:
     """Make the avatar perform `take` over `frames` frames from `start`, replacing what it did for this strip.
 
     data: `Take.to_bytes()`, made on a worker thread, for it takes a while for an hour of speech.
-    strip, scene: the sound strip spoken, and the scene whose Sequencer and frame rate it has.
+    strip, scene: the sound strip spoken, and the scene whose Sequencer and frame rate it has. Keys stay as thinned out
+    as they were. Returns the name of the earlier action if it was edited by hand and is kept for that, else "".
     """
-    remove_take_of(avatar_object, strip, scene)
+    earlier = entry_of(avatar_object, strip, scene)
+    key_error = earlier.key_error if earlier is not None else generated_layer.NOT_REDUCED
+    kept = remove_take_of(avatar_object, strip, scene)
     entry = avatar_object.hmtalker.takes.add()
     entry.name = strip.name
     entry.number = 1 + max((other.number for other in avatar_object.hmtalker.takes), default=0)
     entry.scene = scene.name
     entry.sound = strip.sound
-    entry.action = _action_of(avatar_object, take, strip.name, entry.number, frames, frames_per_second(scene))
+    entry.key_error = key_error
+    entry.action = _action_of(avatar_object, take, entry, generated_layer.Timing(frames, frames_per_second(scene)))
     takes.store(entry.action, take, data)
-    _place(avatar_object, entry.action, strip.name, start, frames)
+    strip_following.begin(avatar_object, entry, scene, strip, start)
     avatar_object.update_tag()
-    return entry.action
+    return kept
 
 
-def remove_take_of(avatar_object: bpy.types.Object, strip: bpy.types.SoundStrip, scene: bpy.types.Scene) -> None:
-    """Remove what the avatar performs for this strip, and nothing else."""
+def write_imported(
+    avatar_object: bpy.types.Object, take: Take, data: bytes, name: str, scene: bpy.types.Scene, start: int
+) -> None:
+    """Make the avatar perform a take that belongs to no strip, from `start` on; nobody speaks in it.
+
+    data: `Take.to_bytes()`. name: of the file that it was read from.
+    """
+    fps = frames_per_second(scene)
+    time = generated_layer.Timing(max(1, round(take.frames / take.fps * fps)), fps)
+    entry = avatar_object.hmtalker.takes.add()
+    entry.name, entry.scene = name, scene.name
+    entry.number = 1 + max((other.number for other in avatar_object.hmtalker.takes), default=0)
+    entry.action = _action_of(avatar_object, take, entry, time, speaks=False)
+    takes.store(entry.action, take, data)
+    shown = time_map.Segment(start, start + time.frames - 1, 0.0, time.frames - 1)
+    nla_tracks.place(avatar_object, entry.action, name, [shown], muted=False)
+    avatar_object.update_tag()
+
+
+def remove_take_of(avatar_object: bpy.types.Object, strip: bpy.types.SoundStrip, scene: bpy.types.Scene) -> str:
+    """Remove what the avatar performs for this strip, and nothing else; returns what `remove_entry` does."""
     entry = entry_of(avatar_object, strip, scene)
-    if entry is not None:
-        remove_entry(avatar_object, entry)
+    return remove_entry(avatar_object, entry) if entry is not None else ""
 
 
-def remove_entry(avatar_object: bpy.types.Object, entry: HMT_PG_take) -> None:
-    """Remove one performance: its NLA strips, its action unless somebody else uses it, and its entry."""
+def remove_entry(avatar_object: bpy.types.Object, entry: HMT_PG_take) -> str:
+    """Remove one performance: its NLA strips, its action unless somebody else uses it, and its entry.
+
+    An action with curves that were edited by hand is kept, with a fake user; its name is returned, else "".
+    """
     action = entry.action
-    animation = avatar_object.animation_data
-    if action is not None and animation is not None:
-        for track in list(animation.nla_tracks):
-            for nla_strip in [candidate for candidate in track.strips if candidate.action == action]:
-                track.strips.remove(nla_strip)
-            if track.name.startswith(TRACK_NAME) and not track.strips:
-                animation.nla_tracks.remove(track)
-    index = next(i for i, candidate in enumerate(avatar_object.hmtalker.takes) if candidate.number == entry.number)
+    if action is not None:
+        laid = {name for name, *_ in json.loads(entry.placement)["nla"]} if entry.placement else None
+        nla_tracks.remove(avatar_object, action, laid)
+    index = next(i for i, candidate in enumerate(avatar_object.hmtalker.takes) if candidate == entry)
     avatar_object.hmtalker.takes.remove(index)
     avatar_object.update_tag()
-    if action is not None and action.users == 0:
-        bpy.data.actions.remove(action)
+    if action is None or action.users != 0:
+        return ""
+    if generated_layer.edited_by_hand(action):
+        action.use_fake_user = True
+        action.name += " (edited by hand)"
+        return action.name
+    bpy.data.actions.remove(action)
+    return ""
 
 
 def entry_of(
@@ -99,63 +120,29 @@ def frames_per_second(scene: bpy.types.Scene) -> float:
 
 
 def _action_of(
-    avatar_object: bpy.types.Object, take: Take, name: str, number: int, frames: int, fps: float
+    avatar_object: bpy.types.Object,
+    take: Take,
+    entry: HMT_PG_take,
+    time: generated_layer.Timing,
+    speaks: bool = True,
 ) -> bpy.types.Action:
-    action = bpy.data.actions.new(f"HM-Talker: {name}")
+    action = bpy.data.actions.new(f"HM-Talker: {entry.name}")
     slot = action.slots.new(id_type=avatar_object.id_type, name=avatar_object.name)
-    bag = action.layers.new("HM-Talker").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
-    positions = np.arange(frames, dtype=np.float32)
-    moments = (np.arange(frames) + 0.5) / fps  # a frame shows what is said in the middle of the time it is on screen
-    values = take.sample_action_units(moments)
-    for index, code in enumerate(action_units.CODES):
-        _write_curve(bag, f"hmtalker.{code}", 0, positions, values[:, index], "Action Units")
-    head = take.sample_head(moments)
-    for index in range(3):
-        _write_curve(bag, "hmtalker.head_rotation", index, positions, head[:, index], "Head")
-        _write_curve(bag, "hmtalker.head_translation", index, positions, head[:, 3 + index], "Head")
-    ends = np.array([0, max(frames - 1, 1)], np.float32)
-    _write_curve(bag, "hmtalker.speech_time", 0, ends, (ends + 0.5) / fps, "Speech")
-    _write_curve(bag, "hmtalker.take_number", 0, ends, np.full(2, number), "Speech")
+    action.layers.new("HM-Talker").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
+    for curve in generated_layer.curves(take, avatar_object.hmtalker.layer, time):
+        generated_layer.write(action, curve, entry.key_error)
+    ends = np.array([0, max(time.frames - 1, 1)], np.float32)
+    _write_ends(action, "hmtalker.speech_time", ends, (ends + 0.5) / time.fps)
+    _write_ends(action, "hmtalker.take_number", ends, np.full(2, entry.number if speaks else 0))
     return action
 
 
-def _write_curve(
-    bag: bpy.types.ActionChannelbag, path: str, index: int, positions: np.ndarray, values: np.ndarray, group: str
-) -> None:
-    """positions, values: [keys]. All keys at once: thousands take a millisecond, where one by one they take seconds."""
-    curve = bag.fcurves.new(path, index=index)
-    curve.group = bag.groups.get(group) or bag.groups.new(group)
-    points = curve.keyframe_points
-    points.add(len(positions))
-    points.foreach_set("co", np.column_stack([positions, values]).astype(np.float32).ravel())
-    points.foreach_set("interpolation", np.full(len(positions), LINEAR, np.int32))
+def _write_ends(action: bpy.types.Action, path: str, places: np.ndarray, values: np.ndarray) -> None:
+    """places, values: [2]. A straight line from the first to the last frame."""
+    bag = generated_layer.channelbag(action)
+    curve = bag.fcurves.new(path)
+    curve.group = bag.groups.get("Speech") or bag.groups.new("Speech")
+    curve.keyframe_points.add(2)
+    curve.keyframe_points.foreach_set("co", np.column_stack([places, values]).astype(np.float32).ravel())
+    curve.keyframe_points.foreach_set("interpolation", np.full(2, generated_layer.LINEAR, np.int32))
     curve.update()
-
-
-def _place(avatar_object: bpy.types.Object, action: bpy.types.Action, name: str, start: int, frames: int) -> None:
-    animation = avatar_object.animation_data_create()
-    if animation.use_tweak_mode:
-        animation.use_tweak_mode = False  # in tweak mode the active action is not the artist's own
-    track = _track_with_room(animation, start, start + frames - 1)
-    nla_strip = track.strips.new(name, start, action)
-    nla_strip.action_slot = action.slots[0]
-    nla_strip.action_frame_start, nla_strip.action_frame_end = 0, max(frames - 1, 1)
-    nla_strip.extrapolation = "NOTHING"
-    # Above tracks that the artist made before, add to them; else replace, so that overlapping speech does not add up
-    below = next((other for other in animation.nla_tracks if not other.name.startswith(TRACK_NAME)), None)
-    nla_strip.blend_type = "REPLACE" if below is None else ARTIST_BLEND
-    if animation.action_blend_type == "REPLACE":
-        animation.action_blend_type = ARTIST_BLEND
-
-
-def _track_with_room(animation: bpy.types.AnimData, start: int, end: int) -> bpy.types.NlaTrack:
-    """Return the first generated track with nothing between two frames, or a new one above the generated ones."""
-    last = None
-    for track in animation.nla_tracks:
-        if track.name.startswith(TRACK_NAME):
-            if all(strip.frame_end <= start - 1 or strip.frame_start >= end + 1 for strip in track.strips):
-                return track
-            last = track
-    track = animation.nla_tracks.new(prev=last) if last is not None else animation.nla_tracks.new()
-    track.name = TRACK_NAME
-    return track

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import bpy
 
 from ..engine.errors import AvatarError
-from . import engine_paths
+from . import camera_view, card, engine_paths
 
 if TYPE_CHECKING:
     from ..engine.avatar import Avatar
@@ -37,9 +37,10 @@ def add(context: bpy.types.Context, avatar_path: str = "", name: str | None = No
     """
     path = Path(bpy.path.abspath(avatar_path)) if avatar_path else engine_paths.BUNDLED_AVATAR
     avatar = load(path).avatar
-    avatar_object = bpy.data.objects.new(name or avatar.header.get("name") or path.stem, None)
-    avatar_object.empty_display_type = "PLAIN_AXES"
-    avatar_object.empty_display_size = 0.15  # about the radius of a head, in metres
+    name = name or avatar.header.get("name") or path.stem
+    mesh = card.new_mesh(name, camera_view.bounds_of(avatar), camera_view.object_from_canonical(avatar))
+    avatar_object = bpy.data.objects.new(name, mesh)
+    avatar_object.display_type = "BOUNDS"  # in Solid shading the face is drawn for the view, not as a grey relief
     avatar_object.location = context.scene.cursor.location
     avatar_object.hmtalker.is_avatar = True
     avatar_object.hmtalker.avatar_path = avatar_path
@@ -59,7 +60,15 @@ def file_of(avatar_object: bpy.types.Object) -> Path:
     path = avatar_object.hmtalker.avatar_path
     if not path:
         return engine_paths.BUNDLED_AVATAR
-    return Path(bpy.path.abspath(path, library=avatar_object.library))
+    return Path(bpy.path.abspath(path, library=_library_of_path(avatar_object, path)))
+
+
+def _library_of_path(avatar_object: bpy.types.Object, path: str) -> bpy.types.Library | None:
+    """Return the library beside whose file a relative path starts: an override keeps its reference's path as it was."""
+    override = avatar_object.override_library
+    if override is not None and override.reference is not None and override.reference.hmtalker.avatar_path == path:
+        return override.reference.library
+    return avatar_object.library
 
 
 def load(path: Path) -> LoadedAvatar:
@@ -69,7 +78,7 @@ def load(path: Path) -> LoadedAvatar:
     """
     from ..engine.avatar import load_avatar
 
-    key = _key(path)
+    key = key_of(path)
     with _loading:
         if key not in _loaded:
             avatar = LoadedAvatar(load_avatar(path), hashlib.sha256(path.read_bytes()).hexdigest())
@@ -79,13 +88,19 @@ def load(path: Path) -> LoadedAvatar:
         return _loaded[key]
 
 
-def loaded_header(avatar_object: bpy.types.Object) -> dict | None:
-    """Return the avatar's header if the file was read already. Never reads, so that panels may ask."""
+def loaded(avatar_object: bpy.types.Object) -> Avatar | None:
+    """Return the avatar if the file was read already. Never reads, so that panels may ask."""
     try:
-        loaded = _loaded.get(_key(file_of(avatar_object)))
+        known = _loaded.get(key_of(file_of(avatar_object)))
     except AvatarError:
         return None
-    return loaded.avatar.header if loaded is not None else None
+    return known.avatar if known is not None else None
+
+
+def loaded_header(avatar_object: bpy.types.Object) -> dict | None:
+    """Return the avatar's header if the file was read already. Never reads, so that panels may ask."""
+    avatar = loaded(avatar_object)
+    return avatar.header if avatar is not None else None
 
 
 def forget_loaded() -> None:
@@ -94,7 +109,8 @@ def forget_loaded() -> None:
         _loaded.clear()
 
 
-def _key(path: Path) -> tuple[str, int, int]:
+def key_of(path: Path) -> tuple[str, int, int]:
+    """Return what tells an avatar file from others and from itself before a change. Raises AvatarError."""
     try:
         status = path.stat()
     except OSError:
@@ -138,6 +154,9 @@ def no_speaker_reason(context: bpy.types.Context, scene: bpy.types.Scene) -> str
 
 
 def home_scene(context: bpy.types.Context, avatar_object: bpy.types.Object) -> bpy.types.Scene:
-    """Return the scene in which the avatar is evaluated: the current one if it is there, else the first that has it."""
-    scenes = avatar_object.users_scene
+    """Return the scene in which the avatar is evaluated: the current one if it is there, else the first that has it.
+
+    The scenes behind live strips are made for showing and are nobody's home.
+    """
+    scenes = [scene for scene in avatar_object.users_scene if not scene.hmtalker.frames.is_live]
     return context.scene if context.scene in scenes or not scenes else scenes[0]

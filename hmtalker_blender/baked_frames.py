@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames of an avatar as PNG files with alpha: only those whose inputs changed are rendered, none is half written."""
+"""Frames of an avatar as PNG or EXR files: only those whose inputs changed are rendered, none is half written."""
 
 from __future__ import annotations
 
 import hashlib
-import queue
 import re
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +17,40 @@ import numpy as np
 
 from .. import engine
 from ..engine.errors import CancelledError, RenderError
+from . import avatars_shown, camera_view
 
 if TYPE_CHECKING:
-    from ..engine.camera import Camera
     from ..engine.motion.state import MotionState
+    from ..engine.render import Renderer
     from .avatar_object import LoadedAvatar
+    from .camera_view import Projection, View
     from .jobs import Job
 
 INPUTS_KEY = "hmtalker:inputs"
-"""PNG text that holds the hash of everything that the frame depends on."""
+"""Text in the file that holds the hash of everything that the frame depends on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What one frame shows."""
+
+    state: MotionState
+    projection: Projection | None = None
+    """Of the scene camera; None for the camera that the avatar was filmed with."""
+    world_from_object: np.ndarray | None = None
+    """float64 [4,4]; where the avatar stands, for a scene camera."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is the same for all frames of a strip."""
+
+    file_format: str = "PNG"
+    """PNG or EXR."""
+    background: tuple[float, float, float] | None = None
+    """Linear colour behind the avatar; None for transparent frames."""
+    resolution_percentage: int = 100
+    """Of the avatar's own camera; a scene camera's projection has its size already."""
 
 
 @dataclass(frozen=True)
@@ -59,44 +84,38 @@ def folder_for(scene: bpy.types.Scene, avatar_name: str) -> tuple[Path, bool]:
     return folder, temporary
 
 
-def file_name(frame: int) -> str:
+def file_name(frame: int, file_format: str = "PNG") -> str:
     """Return the name of a frame's file."""
-    return f"{frame:04d}.png"
+    return f"{frame:04d}.{file_format.lower()}"
 
 
 def render(
-    job: Job,
-    loaded: LoadedAvatar,
-    states: dict[int, MotionState],
-    folder: Path,
-    resolution_percentage: int,
-    threads: int,
+    job: Job, loaded: LoadedAvatar, moments: dict[int, Moment], folder: Path, look: Look, threads: int
 ) -> BakedFrames:
     """Render every frame whose file is missing or was made from other inputs. Runs on a worker thread.
 
-    states: frame number -> motion state. Raises CancelledError, keeping whole frames only, or RenderError.
+    moments: by frame number. Raises CancelledError, keeping whole frames only, or RenderError.
     """
-    from ..engine.png_file import read_text
+    from ..engine import exr_file, png_file
 
-    camera = _camera(loaded, resolution_percentage)
-    hashes = {frame: _inputs_hash(loaded, state, camera) for frame, state in states.items()}
-    due = [frame for frame in states if read_text(folder / file_name(frame)).get(INPUTS_KEY) != hashes[frame]]
-    done = _render_due(job, loaded, states, hashes, due, folder, camera, threads)
+    read_text = exr_file.read_text if look.file_format == "EXR" else png_file.read_text
+    names = {frame: file_name(frame, look.file_format) for frame in moments}
+    views = {frame: _view(loaded, moment, look) for frame, moment in moments.items()}
+    hashes = {frame: _inputs_hash(loaded, moments[frame].state, views[frame], look) for frame in moments}
+    due = [frame for frame in moments if read_text(folder / names[frame]).get(INPUTS_KEY) != hashes[frame]]
+
+    def bake(renderer: Renderer, frame: int) -> None:
+        _write(folder / names[frame], renderer, moments[frame].state, views[frame], look, hashes[frame], loaded)
+
+    done = _bake_due(job, loaded, due, bake, threads)
     if job.cancelled():
-        finished = len(states) - len(due) + done
-        raise CancelledError(f"Cancelled; {finished} of {len(states)} frames are finished and kept.")
-    return BakedFrames(folder, [file_name(frame) for frame in states], done)
+        finished = len(moments) - len(due) + done
+        raise CancelledError(f"Cancelled; {finished} of {len(moments)} frames are finished and kept.")
+    return BakedFrames(folder, list(names.values()), done)
 
 
-def _render_due(
-    job: Job,
-    loaded: LoadedAvatar,
-    states: dict[int, MotionState],
-    hashes: dict[int, str],
-    due: list[int],
-    folder: Path,
-    camera: Camera,
-    threads: int,
+def _bake_due(
+    job: Job, loaded: LoadedAvatar, due: list[int], bake: Callable[[Renderer, int], None], threads: int
 ) -> int:
     """Render frames side by side, each on one thread, which wastes less than sharing one frame among threads."""
     from ..engine.render import Renderer
@@ -105,67 +124,87 @@ def _render_due(
         return 0
     job.progress(0.0, "Preparing (the first time takes a little longer)")
     workers = max(1, min(threads, len(due)))
-    # A frame's buffers belong to its renderer, so there is one for every worker
-    idle: queue.SimpleQueue[Renderer] = queue.SimpleQueue()
-    renderers = [Renderer(loaded.avatar, threads=max(1, threads // workers)) for _ in range(workers)]
-    for renderer in renderers:
-        idle.put(renderer)
+    renderer = Renderer(loaded.avatar, threads=max(1, threads // workers))
     count, counting, failed = 0, threading.Lock(), threading.Event()
 
-    def bake(frame: int) -> None:
+    def bake_one(frame: int) -> None:
         nonlocal count
         if job.cancelled() or failed.is_set():
             return
-        renderer = idle.get()
         try:
-            _write(folder / file_name(frame), renderer.render_srgb8(states[frame], camera), hashes[frame], loaded)
+            bake(renderer, frame)
         except BaseException:
             failed.set()
             raise
-        finally:
-            idle.put(renderer)
         with counting:
             count += 1
             job.progress(count / len(due), f"Frame {count} of {len(due)}")
 
     try:
         with ThreadPoolExecutor(workers, thread_name_prefix="HM-Talker frame") as pool:
-            for future in [pool.submit(bake, frame) for frame in due]:
+            for future in [pool.submit(bake_one, frame) for frame in due]:
                 future.result()
     finally:
-        for renderer in renderers:
-            renderer.close()
+        renderer.close()
     return count
 
 
-def _camera(loaded: LoadedAvatar, resolution_percentage: int) -> Camera:
-    camera = loaded.avatar.camera
-    if resolution_percentage == 100:
-        return camera
-    return camera.scaled(*(max(1, round(side * resolution_percentage / 100)) for side in (camera.width, camera.height)))
+def _view(loaded: LoadedAvatar, moment: Moment, look: Look) -> View:
+    if moment.projection is not None and moment.world_from_object is not None:
+        return camera_view.looking_at(moment.projection, moment.world_from_object, loaded.avatar)
+    view, percentage = camera_view.of_avatar(loaded.avatar), look.resolution_percentage
+    if percentage == 100:
+        return view
+    sides = (max(1, round(side * percentage / 100)) for side in (view.camera.width, view.camera.height))
+    return view._replace(camera=view.camera.scaled(*sides))
 
 
-def _inputs_hash(loaded: LoadedAvatar, state: MotionState, camera: Camera) -> str:
-    digest = hashlib.sha256(f"{engine.__version__} {loaded.sha256} {camera.width} {camera.height}".encode())
-    implicit = state.implicit if state.implicit is not None and state.audio_influence > 0.0 else np.zeros(0)
-    for values in (state.action_units, implicit, [state.audio_influence], state.head.rotation, state.head.translation):
-        digest.update(np.asarray(values, np.float32).tobytes())
+def _inputs_hash(loaded: LoadedAvatar, state: MotionState, view: View, look: Look) -> str:
+    camera = view.camera
+    digest = hashlib.sha256(f"{loaded.sha256} {camera.width} {camera.height} {look}".encode())
+    digest.update(camera.K.tobytes() + camera.world_to_camera.tobytes())
+    digest.update(avatars_shown.state_hash(state))
     return digest.hexdigest()
 
 
-def _write(path: Path, pixels: np.ndarray, inputs: str, loaded: LoadedAvatar) -> None:
-    """pixels: uint8 [height, width, 4], straight alpha, sRGB. The file appears whole or not at all."""
-    from ..engine import png_file
+def _write(
+    path: Path, renderer: Renderer, state: MotionState, view: View, look: Look, inputs: str, loaded: LoadedAvatar
+) -> None:
+    """Render one frame to a file, which appears whole or not at all."""
+    from ..engine import exr_file, png_file
 
     header = loaded.avatar.header
     text = png_file.synthetic_media_text(
         creator=str(header.get("attribution", "")),
         software=f"HM-Talker {engine.__version__}",
         description=f"Talking head of {loaded.avatar.name}",
-    )
+    ) | {INPUTS_KEY: inputs}
     try:
-        png_file.write_png(path, pixels, text | {INPUTS_KEY: inputs})
+        if look.file_format == "EXR":
+            frame = renderer.render(state, view.camera)
+            depth = np.where(frame.rgba[..., 3] > 0.0, frame.depth - np.float32(view.behind), np.float32(1e10))
+            exr_file.write_exr(path, _over(frame.rgba, look.background), depth, text)
+        elif look.background is None:
+            png_file.write_png(path, renderer.render_srgb8(state, view.camera), text)
+        else:
+            png_file.write_png(path, _srgb8(_over(renderer.render(state, view.camera).rgba, look.background)), text)
     except OSError as error:
         raise RenderError(
             f"The frame {path} cannot be written ({error.strerror or error}); finished frames are kept."
         ) from None
+
+
+def _over(rgba: np.ndarray, background: tuple[float, float, float] | None) -> np.ndarray:
+    """Lay premultiplied linear rgba [H,W,4] over a colour."""
+    if background is None:
+        return rgba
+    through = 1.0 - rgba[..., 3:]
+    return np.concatenate([rgba[..., :3] + through * np.float32(background), np.ones_like(through)], axis=2)
+
+
+def _srgb8(opaque: np.ndarray) -> np.ndarray:
+    """Encode opaque linear rgba [H,W,4] as uint8."""
+    from ..engine.colour import linear_to_srgb
+
+    encoded = linear_to_srgb(np.clip(opaque[..., :3], 0.0, 1.0))
+    return (np.concatenate([encoded, opaque[..., 3:]], axis=2) * 255.0 + 0.5).astype(np.uint8)

@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 
 from ..engine.errors import AudioError
-from . import versions
+from . import meta_strips, versions
 
 BYTES_PER_SAMPLE = 4
 PATIENCE = 20.0
@@ -28,7 +28,7 @@ def mix_down(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, start: int, en
     path = Path(name)
     samples = (end - start) * scene.render.fps_base / scene.render.fps * rate
     before = scene.frame_start, scene.frame_end, scene.use_preview_range, scene.audio_volume
-    parents = _parents(scene.sequence_editor.strips, strip) or []
+    parents = meta_strips.around(scene, strip)
     mutes = [(other, other.mute) for other in scene.sequence_editor.strips_all]
     try:
         for other, _mute in mutes:
@@ -74,15 +74,3 @@ def _wait_for(path: Path, samples: float) -> None:
                 pass  # its header is written last
         time.sleep(0.02)
     raise TimeoutError
-
-
-def _parents(strips: bpy.types.bpy_prop_collection, strip: bpy.types.Strip) -> list[bpy.types.Strip] | None:
-    """Return the meta strips around a strip, or None when it is not in here."""
-    for candidate in strips:
-        if candidate == strip:
-            return []
-        if candidate.type == "META":
-            inside = _parents(candidate.strips, strip)
-            if inside is not None:
-                return [candidate, *inside]
-    return None

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import bpy
@@ -30,16 +30,18 @@ def of_object(avatar_object: bpy.types.Object) -> MotionState:
     take = takes.by_number(avatar_object, values.take_number) if values.take_number > 0 else None
     implicit = takes.implicit_at(take, values.speech_time) if take is not None else None
     head = HeadPose(rotation=tuple(values.head_rotation), translation=tuple(values.head_translation))
+    body = np.array(values.body_translation, np.float32)
     return MotionState(
         action_units=np.clip(units, 0.0, action_units.MAXIMUM),
         implicit=implicit,
         audio_influence=float(np.clip(values.audio_influence, 0.0, 1.0)),
         head=head,
+        body=body if body.any() else None,
     )
 
 
 def over_frames(
-    scene: bpy.types.Scene, avatar_object: bpy.types.Object, frames: range
+    scene: bpy.types.Scene, avatar_object: bpy.types.Object, frames: Iterable[int]
 ) -> Iterator[tuple[int, MotionState]]:
     """Yield each frame with its motion state, and put the scene back where it was at the end (or when closed early).
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine import action_units
-from . import training_properties
+from . import display_properties, layer_properties, performance_properties, training_properties
 
 NOT_SPEAKING = -1.0
 """Default of ``speech_time``: no moment of any take is being spoken, so the face runs on its Action Units alone."""
@@ -33,78 +33,6 @@ DESCRIPTIONS = {
     "AU26": "Drop the jaw",
     "AU45": "Close the eyes; 2 is fully closed",
 }
-
-
-class HMT_PG_take(bpy.types.PropertyGroup):
-    """One performance of an avatar: which strip it came from, and the action that holds its curves and speech."""
-
-    name: bpy.props.StringProperty(name="Strip", description="Sound strip that this performance was made from")  # type: ignore[valid-type]
-    number: bpy.props.IntProperty(name="Number", description="Value of Take Number while this performance plays")  # type: ignore[valid-type]
-    scene: bpy.props.StringProperty(name="Scene", description="Scene whose Sequencer holds the strip")  # type: ignore[valid-type]
-    sound: bpy.props.PointerProperty(name="Sound", type=bpy.types.Sound)  # type: ignore[valid-type]
-    action: bpy.props.PointerProperty(name="Action", type=bpy.types.Action)  # type: ignore[valid-type]
-
-
-class HMT_PG_performance(bpy.types.PropertyGroup):
-    """How an avatar gives its next performance; the fields of the engine's AnimateSettings."""
-
-    strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Articulation",
-        description="How strongly the mouth moves with the voice",
-        default=1.0,
-        min=0.0,
-        soft_max=2.0,
-        override=OVERRIDABLE,
-    )
-    smoothing: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Smoothing",
-        description="How much the mouth's motion is calmed, in 25ths of a second",
-        default=0.5,
-        min=0.0,
-        soft_max=3.0,
-        override=OVERRIDABLE,
-    )
-    blink_rate: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Blinks per Minute",
-        description="How often the eyes blink",
-        default=17.0,
-        min=0.0,
-        soft_max=40.0,
-        override=OVERRIDABLE,
-    )
-    brows: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Brows",
-        description="How much the brows move with the voice",
-        default=1.0,
-        min=0.0,
-        soft_max=2.0,
-        override=OVERRIDABLE,
-    )
-    head_motion: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Head Motion",
-        description="How much the head nods and sways with the voice",
-        default=1.0,
-        min=0.0,
-        soft_max=2.0,
-        override=OVERRIDABLE,
-    )
-    silence: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Rest in Silence",
-        description="Close the mouth where nobody speaks",
-        default=True,
-        override=OVERRIDABLE,
-    )
-    seed: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Seed",
-        description="The same seed gives the same blinks, brows and head motion",
-        default=0,
-        min=0,
-        override=OVERRIDABLE,
-    )
-
-    def as_settings(self) -> dict[str, float | int | bool]:
-        """Return the arguments of the engine's AnimateSettings."""
-        return {name: getattr(self, name) for name in HMT_PG_performance.__annotations__}
 
 
 class HMT_PG_avatar(bpy.types.PropertyGroup):
@@ -140,6 +68,25 @@ class HMT_PG_avatar(bpy.types.PropertyGroup):
         soft_max=0.1,
         override=OVERRIDABLE,
     )
+    body_translation: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Body Shift",
+        description="Shift of neck and clothes to the viewer's right, up, and toward the camera, as in breathing",
+        size=3,
+        subtype="TRANSLATION",
+        unit="LENGTH",
+        soft_min=-0.05,
+        soft_max=0.05,
+        override=OVERRIDABLE,
+    )
+    gaze: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Gaze",
+        description="Where the eyes look, to the viewer's right and down, on faces that follow the avatar",
+        size=2,
+        unit="ROTATION",
+        soft_min=-0.5,
+        soft_max=0.5,
+        override=OVERRIDABLE,
+    )
     audio_influence: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Audio Influence",
         description="How much the speech itself shapes the mouth; at 0 the face runs on Action Units alone",
@@ -163,9 +110,17 @@ class HMT_PG_avatar(bpy.types.PropertyGroup):
         override=OVERRIDABLE,
     )
     performance: bpy.props.PointerProperty(  # type: ignore[valid-type]
-        name="Performance", type=HMT_PG_performance, override=OVERRIDABLE
+        name="Performance", type=performance_properties.HMT_PG_performance, override=OVERRIDABLE
     )
-    takes: bpy.props.CollectionProperty(name="Takes", type=HMT_PG_take, override=OVERRIDABLE | {"USE_INSERTION"})  # type: ignore[valid-type]
+    layer: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Generated Layer", type=layer_properties.HMT_PG_layer, override=OVERRIDABLE
+    )
+    takes: bpy.props.CollectionProperty(  # type: ignore[valid-type]
+        name="Takes", type=performance_properties.HMT_PG_take, override=OVERRIDABLE | {"USE_INSERTION"}
+    )
+    display: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Display", type=display_properties.HMT_PG_display, override=OVERRIDABLE
+    )
     last_error: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Last Problem", description="What went wrong last time, and what to do about it", options={"SKIP_SAVE"}
     )
@@ -265,6 +220,9 @@ class HMT_PG_scene(bpy.types.PropertyGroup):
         max=400,
         soft_max=200,
     )
+    frames: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Frames", type=display_properties.HMT_PG_frames
+    )
     capture: bpy.props.PointerProperty(name="Capture", type=HMT_PG_capture)  # type: ignore[valid-type]
     training: bpy.props.PointerProperty(  # type: ignore[valid-type]
         name="Training", type=training_properties.HMT_PG_training
@@ -287,7 +245,10 @@ def detach() -> None:
 
 
 CLASSES = (
-    *(HMT_PG_take, HMT_PG_performance, HMT_PG_avatar, HMT_PG_video, HMT_PG_capture),
+    *display_properties.CLASSES,
+    *performance_properties.CLASSES,
+    *layer_properties.CLASSES,
+    *(HMT_PG_avatar, HMT_PG_video, HMT_PG_capture),
     *training_properties.CLASSES,
     HMT_PG_scene,
 )

@@ -18,7 +18,7 @@ import bpy
 import numpy as np
 
 from ..engine.errors import AudioError
-from . import versions
+from . import meta_strips, versions
 from .animation import frames_per_second
 from .mixdown import mix_down
 
@@ -59,6 +59,12 @@ def exist(scene: bpy.types.Scene) -> bool:
     return editor is not None and any(strip.type == "SOUND" for strip in editor.strips_all)
 
 
+def several(scene: bpy.types.Scene) -> bool:
+    """Say whether the scene's Sequencer holds more than one sound strip."""
+    editor = scene.sequence_editor
+    return editor is not None and sum(strip.type == "SOUND" for strip in editor.strips_all) > 1
+
+
 def no_strip_reason(scene: bpy.types.Scene) -> str:
     """Say why no sound strip can be used, or return an empty string when one can."""
     if active(scene) is not None:
@@ -86,13 +92,17 @@ def find(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip:
 def prepare(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripAudio:
     """Look at the strip on the main thread; the samples are read later, by `StripAudio.read`.
 
-    Raises AudioError when the strip's file is gone or its volume is zero.
+    Raises AudioError when the strip's file is gone, or nothing of it is heard.
     """
-    start, end, fps = versions.left_handle(strip), versions.right_handle(strip), frames_per_second(scene)
+    (start, end), fps = meta_strips.heard_range(scene, strip), frames_per_second(scene)
     name, length = strip.name, round((end - start) / fps * RATE)
+    if end <= start:
+        raise AudioError(f'The strip "{name}" lies outside of what its meta strip plays; extend the meta strip.')
+    if meta_strips.is_muted(scene, strip):
+        raise AudioError(f'The strip "{name}" is muted, or its channel is; unmute it to animate from it.')
     path, temporary = _file_of(strip)
-    volume_animated = _volume_is_animated(scene, strip)
-    if strip.volume == 0.0 and not volume_animated:
+    volume, volume_animated = meta_strips.volume(scene, strip), _volume_is_animated(scene, strip)
+    if volume == 0.0 and not volume_animated:
         _discard(path, temporary)
         raise AudioError(f'The strip "{name}" is silent because its volume is 0; raise it to animate from it.')
     if volume_animated or len(strip.retiming_keys) > 0 or len(strip.modifiers) > 0:
@@ -101,7 +111,7 @@ def prepare(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripAudio:
         path, temporary = mix_down(scene, strip, first, end, RATE), True
         skip, volume = (start - first) / fps, 1.0
     else:
-        skip, volume = (start - versions.content_start(strip)) / fps - strip.sound_offset, float(strip.volume)
+        skip = (start - versions.content_start(strip)) / fps - strip.sound_offset
 
     def read() -> np.ndarray:
         try:

@@ -47,6 +47,11 @@ def content_start(strip: bpy.types.Strip) -> float:
     return float(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
 
 
+def content_length(strip: bpy.types.Strip) -> int:
+    """Return how many frames the strip's content lasts before any trimming."""
+    return int(strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration)
+
+
 def scene_override(scene: bpy.types.Scene) -> dict[str, bpy.types.Scene]:
     """Return the context members that make a sequencer operator work on `scene`."""
     members = {"scene": scene}
@@ -65,3 +70,22 @@ def action_fcurves(id_block: bpy.types.ID) -> Iterator[bpy.types.FCurve]:
             bag = strip.channelbag(animation.action_slot)
             if bag is not None:
                 yield from bag.fcurves
+
+
+def node_tree(owner: bpy.types.Material | bpy.types.World) -> bpy.types.ShaderNodeTree:
+    """Return the shader nodes of a material or world, switched on. Since 5.0 they always are."""
+    if not _always_has_nodes(owner) and not owner.use_nodes:
+        owner.use_nodes = True
+    return owner.node_tree
+
+
+def used_nodes(owner: bpy.types.Material | bpy.types.World) -> list[bpy.types.Node]:
+    """Return the shader nodes that count, none where the owner is shown by its plain colour."""
+    if owner.node_tree is None or not (_always_has_nodes(owner) or owner.use_nodes):
+        return []
+    return list(owner.node_tree.nodes)
+
+
+def _always_has_nodes(owner: bpy.types.ID) -> bool:
+    switch = owner.bl_rna.properties.get("use_nodes")
+    return switch is None or getattr(switch, "is_deprecated", False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..hmtalker_blender import avatar_object
+from ..hmtalker_blender import avatar_object, kernel_preparation
 from . import reporting
 
 
@@ -40,6 +40,7 @@ class HMT_OT_add_avatar(bpy.types.Operator):
         except Exception as error:
             return reporting.fail(self, error, context.scene)
         reporting.keep("", context.scene)
+        kernel_preparation.begin()
         self.report({"INFO"}, f"{added.name} is here; press Animate from Strip to make it speak.")
         return {"FINISHED"}
 

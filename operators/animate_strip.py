@@ -3,38 +3,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import bpy
 
-from ..engine.errors import AudioError, AvatarError, CancelledError
-from ..hmtalker_blender import animation, avatar_object, engine_paths, jobs, sound_strips, versions
+from ..engine.errors import AudioError, AvatarError
+from ..hmtalker_blender import (
+    animation,
+    avatar_object,
+    engine_paths,
+    jobs,
+    meta_strips,
+    performing,
+    sound_strips,
+    speakers,
+    versions,
+)
 from . import reporting
 from .job_operator import JobOperator
 
-if TYPE_CHECKING:
-    from ..engine.take import Take
 
+def chosen_speaker(
+    context: bpy.types.Context, scene: bpy.types.Scene, name: str, strip: bpy.types.SoundStrip | None = None
+) -> bpy.types.Object:
+    """Return the avatar object of that name, or the strip's chosen speaker, or whoever speaks in the scene.
 
-def chosen_speaker(context: bpy.types.Context, scene: bpy.types.Scene, name: str) -> bpy.types.Object:
-    """Return the avatar object of that name, or whoever speaks in the scene. Raises AvatarError with what to do."""
+    Raises AvatarError with what to do.
+    """
     if name:
         named = bpy.data.objects.get(name)
         if named is None or not named.hmtalker.is_avatar:
             raise AvatarError(f'"{name}" is not a talking avatar; add one with Add > Talking Avatar.')
         return named
-    reason = avatar_object.no_speaker_reason(context, scene)
-    if reason:
-        raise AvatarError(reason + ".")
-    speaker = avatar_object.speaker(context, scene)
-    assert speaker is not None
+    speaker = speakers.directed_to(context, scene, strip)
+    if speaker is None:
+        raise AvatarError(avatar_object.no_speaker_reason(context, scene) + ".")
     return speaker
 
 
 def no_performance_reason(context: bpy.types.Context) -> str:
     """Say why the active strip cannot be spoken, or its performance removed, now; or return an empty string."""
     scene = versions.sequencer_scene(context)
-    return jobs.busy_reason() or avatar_object.no_speaker_reason(context, scene) or sound_strips.no_strip_reason(scene)
+    nobody = speakers.directed_to(context, scene, sound_strips.active(scene)) is None
+    return (
+        jobs.busy_reason()
+        or (avatar_object.no_speaker_reason(context, scene) if nobody else "")
+        or sound_strips.no_strip_reason(scene)
+    )
 
 
 class AnimateOperator(JobOperator):
@@ -49,52 +62,34 @@ class AnimateOperator(JobOperator):
 
     def owners(self, context: bpy.types.Context) -> tuple[bpy.types.ID | None, ...]:
         scene = versions.sequencer_scene(context)
-        speaker = bpy.data.objects.get(self.avatar) or avatar_object.speaker(context, scene)
+        speaker = bpy.data.objects.get(self.avatar) or speakers.directed_to(context, scene, sound_strips.active(scene))
         return scene, speaker
 
     def prepare(self, context: bpy.types.Context) -> jobs.Job:
         scene = versions.sequencer_scene(context)
         strip = sound_strips.find(scene, self.strip)
-        speaker = chosen_speaker(context, scene, self.avatar)
-        if not speaker.is_editable:
-            raise AvatarError(f'"{speaker.name}" is linked from another file; make a library override of it first.')
-        path = avatar_object.file_of(speaker)
-        audio = sound_strips.prepare(scene, strip)
-        self._names = scene.name, strip.name, speaker.name
-        self._audio = audio
-        settings = speaker.hmtalker.performance.as_settings()
+        part = performing.part_of(scene, strip, chosen_speaker(context, scene, self.avatar, strip))
+        self._part = part
         engine_paths.prepare_kernel_cache()
 
-        def work(job: jobs.Job) -> tuple[Take, bytes]:
-            from ..engine.take import AnimateSettings, animate
-
+        def work(job: jobs.Job) -> performing.Performed:
             job.progress(0.0, "Listening to the speech (the first time takes a little longer)")
-            samples = audio.read()
-            avatar = avatar_object.load(path).avatar
-            take = animate(
-                avatar,
-                samples,
-                settings=AnimateSettings(**settings),
-                progress=job.progress,
-                cancelled=job.cancelled,
-            )
-            data = take.to_bytes()
-            if job.cancelled():
-                raise CancelledError("Cancelled; nothing was changed.")
-            return take, data
+            return performing.perform(part, job.progress, job.cancelled)
 
         return jobs.Job(f"Animating {strip.name}", work)
 
-    def finish(self, context: bpy.types.Context, result: tuple[Take, bytes]) -> str:
-        scene_name, strip_name, speaker_name = self._names
+    def finish(self, context: bpy.types.Context, result: performing.Performed) -> str:
+        scene_name, strip_name, speaker_name = self._part.scene, self._part.strip, self._part.speaker
         scene, speaker = bpy.data.scenes.get(scene_name), bpy.data.objects.get(speaker_name)
         if scene is None or scene.sequence_editor is None or strip_name not in scene.sequence_editor.strips_all:
             raise AudioError(f'The strip "{strip_name}" was removed while it was being animated.')
         if speaker is None:
             raise AvatarError(f'The avatar "{speaker_name}" was removed while it was being animated.')
         strip = scene.sequence_editor.strips_all[strip_name]
-        animation.write_take(speaker, *result, strip, scene, self._audio.start, self._audio.frames)
-        for warning in result[0].warnings:
+        kept = animation.write_take(speaker, *result, strip, scene, self._part.audio.start, self._part.audio.frames)
+        if kept:
+            self.report({"WARNING"}, f'Keys of the earlier performance were edited by hand; it is kept as "{kept}".')
+        for warning in result.take.warnings:
             self.report({"WARNING"}, warning)
         if scene.hmtalker.avatar is None:
             scene.hmtalker.avatar = speaker
@@ -111,7 +106,11 @@ class HMT_OT_animate_from_strip(AnimateOperator, bpy.types.Operator):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         """Say why this cannot be done now, or return an empty string."""
-        return no_performance_reason(context)
+        if reason := no_performance_reason(context):
+            return reason
+        scene = versions.sequencer_scene(context)
+        muted = meta_strips.is_muted(scene, sound_strips.active(scene))
+        return "The strip is muted, or its channel is; unmute it to animate from it" if muted else ""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

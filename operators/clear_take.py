@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..hmtalker_blender import animation, avatar_object, sound_strips, versions
+from ..hmtalker_blender import animation, sound_strips, speakers, versions
 from . import reporting
 from .animate_strip import no_performance_reason
 
@@ -23,7 +23,8 @@ class HMT_OT_clear_take(bpy.types.Operator):
         if reason := no_performance_reason(context):
             return reason
         scene = versions.sequencer_scene(context)
-        speaker, strip = avatar_object.speaker(context, scene), sound_strips.active(scene)
+        strip = sound_strips.active(scene)
+        speaker = speakers.directed_to(context, scene, strip)
         if animation.entry_of(speaker, strip, scene) is None:
             return f'{speaker.name} has no performance of "{strip.name}"'
         return ""
@@ -34,7 +35,10 @@ class HMT_OT_clear_take(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = versions.sequencer_scene(context)
-        animation.remove_take_of(avatar_object.speaker(context, scene), sound_strips.active(scene), scene)
+        strip = sound_strips.active(scene)
+        kept = animation.remove_take_of(speakers.directed_to(context, scene, strip), strip, scene)
+        if kept:
+            self.report({"INFO"}, f'Its keys were edited by hand; they are kept as "{kept}".')
         return {"FINISHED"}
 
 

@@ -3,22 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import bpy
 
-from ..engine.errors import AvatarError, RenderError
-from ..hmtalker_blender import (
-    avatar_object,
-    baked_frames,
-    engine_paths,
-    image_strips,
-    jobs,
-    motion_state,
-    preferences,
-    sound_strips,
-    versions,
-)
+from ..engine.errors import RenderError
+from ..hmtalker_blender import avatar_object, baked_frames, baking, frame_range, image_strips, jobs, versions
 from . import reporting
 from .animate_strip import chosen_speaker
 from .job_operator import JobOperator
@@ -65,49 +53,26 @@ class HMT_OT_render_to_sequencer(JobOperator, bpy.types.Operator):
     def prepare(self, context: bpy.types.Context) -> jobs.Job:
         scene = versions.sequencer_scene(context)
         speaker = chosen_speaker(context, scene, self.avatar)
-        if not speaker.users_scene:
-            raise AvatarError(f'"{speaker.name}" is in no scene; add it to one to render it.')
         frames, label = self._frames(scene, speaker)
-        folder, self._temporary = baked_frames.folder_for(scene, speaker.name)
-        path, percentage = avatar_object.file_of(speaker), scene.hmtalker.resolution_percentage
-        threads = preferences.render_threads(context)
-        avatar_object.load(path)  # a damaged file is told at once, not after the frames were gone through
-        engine_paths.prepare_kernel_cache()
+        bake = baking.prepare(context, scene, speaker, frames)
+        self._percentage, self._temporary = bake.percentage, bake.temporary
         self._scene, self._start, self._label = scene.name, frames.start, label
-        self._owner = f"{speaker.name}|{label}"
-        states: dict[int, motion_state.MotionState] = {}
-
-        def collect() -> Iterator[float]:
-            walk = motion_state.over_frames(avatar_object.home_scene(context, speaker), speaker, frames)
-            try:
-                for frame, state in walk:
-                    states[frame] = state
-                    yield 0.0
-            finally:
-                walk.close()
-
-        def work(job: jobs.Job) -> baked_frames.BakedFrames:
-            return baked_frames.render(job, avatar_object.load(path), states, folder, percentage, threads)
-
-        return jobs.Job(f"Rendering {speaker.name}", work, steps=collect())
+        self._owner = image_strips.owner_of(speaker, label)
+        return bake.job
 
     def _frames(self, scene: bpy.types.Scene, speaker: bpy.types.Object) -> tuple[range, str]:
         """Return the frames to render and the label of their strip."""
-        if self.range == "STRIP" and (self.strip or sound_strips.active(scene) is not None):
-            strip = sound_strips.find(scene, self.strip)
-            frames = range(versions.left_handle(strip), versions.right_handle(strip))
-            label = f"{speaker.name}: {strip.name}"
-        else:
-            frames, label = range(scene.frame_start, scene.frame_end + 1), speaker.name
-        if len(frames) == 0:
-            raise RenderError("There are no frames in this range; set the scene's start and end.")
-        return frames, label
+        if self.range == "STRIP":
+            return frame_range.of_strip_or_scene(scene, speaker, self.strip)
+        return frame_range.of_scene(scene, speaker)
 
     def finish(self, context: bpy.types.Context, result: baked_frames.BakedFrames) -> str:
         scene = bpy.data.scenes.get(self._scene)
         if scene is None:
             raise RenderError(f'The scene "{self._scene}" was removed meanwhile; the frames are in {result.folder}.')
-        image_strips.show_frames(scene, result.folder, result.names, self._start, self._owner, self._label)
+        image_strips.show_frames(
+            scene, result.folder, result.names, self._start, self._owner, self._label, self._percentage
+        )
         told = f"{result.rendered} of {len(result.names)} frames rendered, the others were up to date"
         if self._temporary:
             self.report(

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import bpy
 
-from ..hmtalker_blender import jobs
+from ..hmtalker_blender import jobs, problems
 
 
 def fail(operator: bpy.types.Operator, error: BaseException, *owners: bpy.types.ID | None) -> set[str]:
     """Report an error as one sentence, keep it on the avatar or scene it concerns, and end the operator."""
     message = jobs.sentence(error)
+    problems.remember(operator.bl_idname, message)
     keep(message, *owners)
     operator.report({"ERROR"}, message)
     return {"CANCELLED"}

@@ -13,6 +13,19 @@ from . import reporting
 from .animate_strip import AnimateOperator
 
 
+def nearest_avatar(context: bpy.types.Context, point: tuple[float, float]) -> bpy.types.Object | None:
+    """Return the visible avatar whose head is drawn nearest to a point of the 3D View, in pixels of its region."""
+    from bpy_extras.view3d_utils import location_3d_to_region_2d
+
+    found = []
+    for avatar in context.visible_objects:
+        if avatar.hmtalker.is_avatar:
+            place = location_3d_to_region_2d(context.region, context.region_data, avatar.matrix_world.translation)
+            if place is not None:
+                found.append(((place[0] - point[0]) ** 2 + (place[1] - point[1]) ** 2, avatar.name))
+    return bpy.data.objects[min(found)[1]] if found else None
+
+
 class HMT_OT_speak_file(AnimateOperator, bpy.types.Operator):
     """Put a sound file on the Sequencer at the current frame and make the avatar speak it"""
 
@@ -37,6 +50,12 @@ class HMT_OT_speak_file(AnimateOperator, bpy.types.Operator):
         if jobs.running or not avatar_object.exist():
             return reporting.allow(cls, context)
         return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if not self.avatar and context.region is not None and getattr(context, "region_data", None) is not None:
+            nearest = nearest_avatar(context, (event.mouse_region_x, event.mouse_region_y))
+            self.avatar = nearest.name if nearest is not None else ""
+        return super().invoke(context, event)
 
     def prepare(self, context: bpy.types.Context) -> jobs.Job:
         path = Path(bpy.path.abspath(self.filepath))

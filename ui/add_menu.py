@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import bpy
 
+from ..hmtalker_blender import face_poses
 from ..operators.add_avatar import HMT_OT_add_avatar, HMT_OT_open_avatar
+from ..operators.add_live_strip import HMT_OT_add_live_strip
 from ..operators.add_sample_speech import HMT_OT_add_sample_speech
+from ..operators.animate_all import HMT_OT_animate_all
 from ..operators.animate_strip import HMT_OT_animate_from_strip
+from ..operators.apply_pose import HMT_OT_apply_pose
 from ..operators.render_to_sequencer import HMT_OT_render_to_sequencer
 
 
@@ -24,7 +28,17 @@ def _draw_sequencer_add(menu: bpy.types.Menu, _context: bpy.types.Context) -> No
 def _draw_strip_menu(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
     menu.layout.separator()
     menu.layout.operator(HMT_OT_animate_from_strip.bl_idname, icon="USER")
+    menu.layout.operator(HMT_OT_animate_all.bl_idname, icon="COMMUNITY", text="Animate Selected Strips").selected = True
+    menu.layout.operator(HMT_OT_add_live_strip.bl_idname, icon="SCENE_DATA")
     menu.layout.operator(HMT_OT_render_to_sequencer.bl_idname, icon="RENDER_ANIMATION")
+
+
+def _draw_asset_menu(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
+    asset = getattr(context, "asset", None)
+    action = asset.local_id if asset is not None else None
+    if isinstance(action, bpy.types.Action) and face_poses.is_pose(action):
+        menu.layout.separator()
+        menu.layout.operator(HMT_OT_apply_pose.bl_idname, icon="USER", text="Apply to Avatar").action = action.name
 
 
 ENTRIES = (
@@ -34,13 +48,17 @@ ENTRIES = (
 )
 
 
+ASSET_ENTRIES = (("ASSETBROWSER_MT_context_menu", _draw_asset_menu),)
+"""Entries that are there only where the asset under the pointer is a face."""
+
+
 def append() -> None:
     """Add the entries to Blender's menus."""
-    for menu, draw in ENTRIES:
+    for menu, draw in (*ENTRIES, *ASSET_ENTRIES):
         getattr(bpy.types, menu).append(draw)
 
 
 def remove() -> None:
     """Take the entries out again."""
-    for menu, draw in ENTRIES:
+    for menu, draw in (*ENTRIES, *ASSET_ENTRIES):
         getattr(bpy.types, menu).remove(draw)

@@ -7,7 +7,7 @@ import textwrap
 
 import bpy
 
-from ..hmtalker_blender import jobs
+from ..hmtalker_blender import jobs, kernel_preparation
 from ..operators.cancel_job import HMT_OT_cancel_job
 
 CATEGORY = "HM-Talker"
@@ -38,6 +38,8 @@ def draw_button(
 
 def draw_job(layout: bpy.types.UILayout) -> None:
     """Draw what is under way, with a way to stop it."""
+    if (preparing := kernel_preparation.progress()) is not None:
+        layout.progress(factor=preparing[0], text=preparing[1])
     for job in jobs.running:
         layout.label(text=job.title)
         row = layout.row(align=True)

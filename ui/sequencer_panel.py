@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import bpy
 
-from ..hmtalker_blender import avatar_object, sound_strips, versions
+from ..hmtalker_blender import animation, sound_strips, speakers, strip_following, versions
 from ..operators.add_sample_speech import HMT_OT_add_sample_speech
+from ..operators.animate_all import HMT_OT_animate_all
 from ..operators.animate_strip import HMT_OT_animate_from_strip
 from ..operators.clear_take import HMT_OT_clear_take
-from ..operators.render_to_sequencer import HMT_OT_render_to_sequencer
-from . import sections
+from . import frames_section, sections
 
 
 class HMT_PT_sequencer(bpy.types.Panel):
@@ -30,10 +30,11 @@ class HMT_PT_sequencer(bpy.types.Panel):
         strip = sound_strips.active(scene)
         if strip is not None:
             layout.label(text=strip.name, icon="SOUND")
+            layout.prop(strip.hmtalker, "speaker")
         else:
             sections.draw_button(layout, context, HMT_OT_add_sample_speech, "SPEAKER")
         layout.prop(scene.hmtalker, "avatar")
-        speaker = avatar_object.speaker(context, scene)
+        speaker = speakers.directed_to(context, scene, strip)
         if speaker is not None and scene.hmtalker.avatar is None:
             layout.label(text=f"{speaker.name} speaks", icon="USER")
         told: set[str] = set()
@@ -41,10 +42,15 @@ class HMT_PT_sequencer(bpy.types.Panel):
         sections.draw_button(column, context, HMT_OT_animate_from_strip, "PLAY_SOUND", told=told)
         if not HMT_OT_clear_take.disabled_reason(context):
             sections.draw_button(column, context, HMT_OT_clear_take, "X")
-        column = layout.column(align=True)
-        column.prop(scene.hmtalker, "output_folder")
-        column.prop(scene.hmtalker, "resolution_percentage")
-        sections.draw_button(column, context, HMT_OT_render_to_sequencer, "RENDER_ANIMATION", told=told)
+        entry = animation.entry_of(speaker, strip, scene) if speaker is not None and strip is not None else None
+        if entry is not None and (lacking := strip_following.unspoken_reason(entry, scene, strip)):
+            sections.draw_sentence(layout, context, lacking, "INFO")
+        if sound_strips.several(scene):
+            column = layout.column(align=True)
+            sections.draw_button(column, context, HMT_OT_animate_all, "SEQ_SEQUENCER", told=told)
+            if strip is not None:
+                column.prop(strip.hmtalker, "is_speech")
+        frames_section.draw(layout, context, scene, told)
         sections.draw_job(layout)
         sections.draw_problem(layout, context, scene)
 

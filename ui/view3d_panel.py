@@ -15,7 +15,8 @@ from ..operators.render_to_sequencer import HMT_OT_render_to_sequencer
 from . import sections
 
 
-def _shown_avatar(context: bpy.types.Context) -> bpy.types.Object | None:
+def shown_avatar(context: bpy.types.Context) -> bpy.types.Object | None:
+    """Return the avatar that the sidebar is about: the active one, else the scene's."""
     active = context.active_object
     if active is not None and active.hmtalker.is_avatar:
         return active
@@ -38,7 +39,7 @@ class HMT_PT_avatar(_Sidebar, bpy.types.Panel):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        avatar = _shown_avatar(context)
+        avatar = shown_avatar(context)
         if avatar is None:
             sections.draw_button(layout, context, HMT_OT_add_avatar, "USER", "Add Talking Avatar")
             sections.draw_problem(layout, context, context.scene)
@@ -59,7 +60,7 @@ class _FacePanel(_Sidebar):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _shown_avatar(context) is not None
+        return shown_avatar(context) is not None
 
     def _column(self) -> bpy.types.UILayout:
         self.layout.use_property_split = True
@@ -73,7 +74,7 @@ class HMT_PT_upper_face(_FacePanel, bpy.types.Panel):
     bl_label = "Upper Face"
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_action_units(self._column(), _shown_avatar(context), action_units.UPPER)
+        draw_action_units(self._column(), shown_avatar(context), action_units.UPPER)
 
 
 class HMT_PT_lower_face(_FacePanel, bpy.types.Panel):
@@ -83,7 +84,7 @@ class HMT_PT_lower_face(_FacePanel, bpy.types.Panel):
     bl_label = "Lower Face"
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_action_units(self._column(), _shown_avatar(context), action_units.LOWER)
+        draw_action_units(self._column(), shown_avatar(context), action_units.LOWER)
 
 
 class HMT_PT_head_and_speech(_FacePanel, bpy.types.Panel):
@@ -94,25 +95,14 @@ class HMT_PT_head_and_speech(_FacePanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self._column()
-        values = _shown_avatar(context).hmtalker
+        values = shown_avatar(context).hmtalker
         column.prop(values, "head_rotation")
         column.prop(values, "head_translation")
+        column.prop(values, "body_translation")
+        column.prop(values, "gaze")
         column.separator()
         column.prop(values, "audio_influence", slider=True)
         column.prop(values, "speech_time")
-
-
-class HMT_PT_performance(_FacePanel, bpy.types.Panel):
-    """How the next performance is given"""
-
-    bl_idname = "HMT_PT_performance"
-    bl_label = "Performance"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        column = self._column()
-        settings = _shown_avatar(context).hmtalker.performance
-        for name in ("strength", "smoothing", "blink_rate", "brows", "head_motion", "silence", "seed"):
-            column.prop(settings, name)
 
 
 class HMT_PT_about(_FacePanel, bpy.types.Panel):
@@ -122,7 +112,7 @@ class HMT_PT_about(_FacePanel, bpy.types.Panel):
     bl_label = "Licence and Attribution"
 
     def draw(self, context: bpy.types.Context) -> None:
-        header = avatar_object.loaded_header(_shown_avatar(context))
+        header = avatar_object.loaded_header(shown_avatar(context))
         if header is None:
             self.layout.label(text="Known once the avatar was used", icon="INFO")
             return
@@ -142,7 +132,6 @@ CLASSES = (
     HMT_PT_avatar,
     HMT_PT_upper_face,
     HMT_PT_lower_face,
-    HMT_PT_performance,
     HMT_PT_head_and_speech,
     HMT_PT_about,
 )

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..action_units import CODES, COUNT
+from ..action_units import CODES, COUNT, UPPER
 from ..camera import Camera
 from ..motion.config import CONDITION, MotionConfig
 from .safetensors_file import MalformedError
@@ -154,6 +154,9 @@ def _template(value: Any) -> bool:
         and 1 <= value.get("fps", 25) <= 1000
         and isinstance(value.get("head", []), list)
         and all(map(_numbers(6), value.get("head", [])))
+        and isinstance(value.get("upper", []), list)
+        and all(map(_numbers(len(UPPER)), value.get("upper", [])))
+        and len(value.get("upper", [])) in (0, len(value.get("head", [])))
     )
 
 

@@ -18,6 +18,7 @@ from ..capture.options import Cancelled, CaptureOptions, ProgressCallback
 from ..capture.pipeline import capture
 from ..capture.video_file import probe
 from ..errors import CancelledError, HMTalkerError
+from ..filmed_motion import ping_pong
 from ..head_pose import HeadPose
 from ..performance import SAMPLE_RATE
 from ..png_file import synthetic_media_text, write_png
@@ -31,7 +32,7 @@ from .drawn_head import DrawnHead, FilmedHead
 from .film_file import FilmFile
 from .footage import Footage, Performed
 from .mouth_region import MouthRegion
-from .pictures import DatasetPictures, FilmPictures, FootagePictures, ping_pong
+from .pictures import DatasetPictures, FilmPictures, FootagePictures
 from .regions import MouthOnly, Region, WholeHead
 from .window import Window
 

@@ -114,11 +114,3 @@ def read_picture(path: Path) -> np.ndarray:
     if picture is None or picture.ndim != 3:
         raise HMTalkerError(f"The picture '{path}' is damaged; capture its video again.")
     return np.ascontiguousarray(picture[..., [2, 1, 0, *range(3, picture.shape[2])]])
-
-
-def ping_pong(index: int, count: int) -> int:
-    """Forth and back through 0..count-1, neighbours always neighbours: 0 1 2 1 0 1 2 ..."""
-    if count == 1:
-        return 0
-    place = index % (2 * count - 2)
-    return place if place < count else 2 * count - 2 - place

@@ -11,10 +11,12 @@ from .. import action_units
 from ..avatar import Avatar
 from ..avatar.header import STATISTICS
 from ..motion.model import MotionModel
-from .dataset import Dataset
+from .dataset import Dataset, Performance
 from .parameters import GaussianParameters
 from .speech_stage import hear_clip
 
+TEMPLATE_FRAMES = 500
+"""20 s, some 60 kB of the file."""
 REST_MAXIMUM = 0.15
 """AU25 and AU26 below this, the mouth counts as resting."""
 
@@ -40,6 +42,18 @@ def resting_implicit(model: MotionModel, dataset: Dataset) -> np.ndarray:
     return resting.mean(0) if len(resting) else np.zeros(32, np.float32)
 
 
+def template_motion(performance: Performance) -> dict[str, Any]:
+    """Head and upper face of the longest clip that was trained on, at most TEMPLATE_FRAMES of it."""
+    clips = [performance.frames_of(int(clip)) for clip in np.flatnonzero(performance.train_clip)]
+    rows = max(clips, key=len)[:TEMPLATE_FRAMES]
+    upper = performance.action_units[rows][:, list(action_units.UPPER_INDEX)]
+    return {
+        "fps": 25,
+        "head": [[round(float(value), 5) for value in row] for row in performance.head[rows]],
+        "upper": [[round(float(value), 3) for value in row] for row in upper],
+    }
+
+
 def build_avatar(
     model: MotionModel,
     face: GaussianParameters,
@@ -49,7 +63,6 @@ def build_avatar(
 ) -> Avatar:
     """header: name, licence, attribution, consent, encoder, training, metrics, thumbnail; the rest is added here."""
     camera = dataset.camera
-    first = dataset.performance.frames_of(int(np.flatnonzero(dataset.performance.train_clip)[0]))
     full = {
         "au_codes": list(action_units.CODES),
         "au_statistics": action_unit_statistics(dataset.performance.action_units),
@@ -61,7 +74,7 @@ def build_avatar(
         },
         "pivot": [float(v) for v in dataset.pivot],
         "motion": model.config.to_dict(),
-        "template": {"fps": 25, "head": np.round(dataset.performance.head[first], 5).tolist()},
+        "template": template_motion(dataset.performance),
         "rest": {
             "implicit": [round(float(v), 6) for v in resting_implicit(model, dataset)],
             "action_units": [0.0] * action_units.COUNT,

@@ -7,7 +7,7 @@ import pytest
 from conftest import PACKAGE, bpy, speech_like
 from tiny_avatar import make_tiny_avatar
 
-CODE = "AU25"
+CODE = "AU20"
 
 
 def evaluated(avatar, frame: int):

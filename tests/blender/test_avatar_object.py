@@ -12,7 +12,7 @@ def test_the_avatar_stands_at_the_cursor_and_speaks_for_the_scene(scene, tiny_fi
     fps = scene.render.fps
     bpy.ops.hmtalker.add_avatar(filepath=str(tiny_file))
     avatar = bpy.context.active_object
-    assert avatar.type == "EMPTY"
+    assert avatar.type == "MESH"
     assert tuple(avatar.location) == (1, 2, 3)
     assert avatar.hmtalker.is_avatar
     assert avatar.name == part("hmtalker_blender.avatar_object").loaded_header(avatar)["name"]

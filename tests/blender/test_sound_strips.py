@@ -100,8 +100,25 @@ def test_a_strip_inside_a_meta_strip_is_found(heard, add_sound, scene, part):
     strip = add_sound(samples, "inside", start=5)
     meta = scene.sequence_editor.strips.new_meta("meta", 2, 1)
     strip.move_to_meta(meta)
+    versions = part("hmtalker_blender.versions")
+    versions.set_right_handle(meta, 40)
     inside = part("hmtalker_blender.sound_strips").find(scene, "inside")
     assert abs(heard(inside) - samples).max() < 1e-3
+    versions.set_left_handle(meta, 10)
+    trimmed = part("hmtalker_blender.sound_strips").prepare(scene, inside)
+    assert (trimmed.start, trimmed.frames) == (10, 20)
+    assert abs(trimmed.read() - samples[RATE // 5 :]).max() < 1e-3
+    meta.mute = True
+    with pytest.raises(part("engine.errors").AudioError, match="muted"):
+        heard(inside)
+
+
+def test_a_muted_strip_or_channel_is_told(avatar, strip, scene):
+    strip.mute = True
+    assert "muted" in problem(bpy.ops.hmtalker.animate_from_strip)
+    strip.mute = False
+    scene.sequence_editor.channels[strip.channel].mute = True
+    assert "muted" in problem(bpy.ops.hmtalker.animate_from_strip)
 
 
 def problem(call) -> str:

@@ -18,8 +18,8 @@ from hmtalker.capture.video_file import probe, read_frames
 from hmtalker.dub.dub import DubOptions, dub
 from hmtalker.dub.film_file import FilmFile, read_xmp
 from hmtalker.dub.mouth_region import MouthRegion
-from hmtalker.dub.pictures import ping_pong
 from hmtalker.errors import CancelledError, HMTalkerError, RenderError
+from hmtalker.filmed_motion import ping_pong
 from hmtalker.head_pose import HeadPose
 from hmtalker.png_file import SYNTHETIC_MEDIA, read_text
 

@@ -23,9 +23,10 @@ from hmtalker.dub.backdrop import Backdrop
 from hmtalker.dub.colour_match import fit_colours, match_colours, steadied
 from hmtalker.dub.footage import Footage
 from hmtalker.dub.mouth_region import MouthRegion, soft
-from hmtalker.dub.pictures import FilmPictures, ping_pong
+from hmtalker.dub.pictures import FilmPictures
 from hmtalker.dub.window import Window
 from hmtalker.errors import HMTalkerError
+from hmtalker.filmed_motion import ping_pong
 from hmtalker.head_pose import HeadPose
 
 MESH = np.asarray(canonical_face())

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the next performance is given, and presets of that."""
+
+from __future__ import annotations
+
+import bpy
+from bl_ui.utils import PresetPanel
+
+from ..hmtalker_blender import directed_avatar
+from ..hmtalker_blender.engine_paths import ASSETS
+from ..operators.performance_preset import SUBFOLDER, HMT_OT_performance_preset_add
+from . import sections
+from .view3d_panel import HMT_PT_avatar
+
+
+class HMT_PT_performance_presets(PresetPanel, bpy.types.Panel):
+    """Settings of performances that were kept"""
+
+    bl_idname = "HMT_PT_performance_presets"
+    bl_label = "Performance Presets"
+    preset_subdir = SUBFOLDER
+    preset_operator = "script.execute_preset"
+    preset_add_operator = HMT_OT_performance_preset_add.bl_idname
+
+
+class HMT_PT_performance(bpy.types.Panel):
+    """How the next performance is given"""
+
+    bl_idname = "HMT_PT_performance"
+    bl_label = "Performance"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = sections.CATEGORY
+    bl_parent_id = HMT_PT_avatar.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return directed_avatar.directed(context) is not None
+
+    def draw_header_preset(self, _context: bpy.types.Context) -> None:
+        HMT_PT_performance_presets.draw_panel_header(self.layout)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.use_property_split = True
+        self.layout.use_property_decorate = False
+        settings = directed_avatar.directed(context).hmtalker.performance
+        column = self.layout.column(align=True)
+        for name in ("strength", "smoothing", "silence"):
+            column.prop(settings, name)
+        column = self.layout.column(align=True)
+        for name in ("blink_rate", "brows", "gaze", "head_motion", "nods", "breath", "seed"):
+            column.prop(settings, name)
+        sections.draw_sentence(self.layout, context, "Counts when the strip is animated again", "INFO")
+
+
+def register_presets() -> None:
+    """Let Blender find the presets that come with the extension."""
+    bpy.utils.register_preset_path(str(ASSETS))
+
+
+def unregister_presets() -> None:
+    """Take them out again."""
+    bpy.utils.unregister_preset_path(str(ASSETS))
+
+
+CLASSES = (HMT_PT_performance_presets, HMT_PT_performance)

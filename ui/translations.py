@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The interface in other languages, through Blender's own mechanism. Another language is another table here."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..hmtalker_blender.engine_paths import EXTENSION
+
+LABEL, VERB = "*", "Operator"
+"""Contexts of messages: panels and properties have Blender's default one, operators one of their own."""
+
+GERMAN: dict[tuple[str, str], str] = {
+    (LABEL, "Talking Avatar"): "Sprechender Avatar",
+    (LABEL, "Upper Face"): "Obere Gesichtshälfte",
+    (LABEL, "Lower Face"): "Untere Gesichtshälfte",
+    (LABEL, "Performance"): "Darbietung",
+    (LABEL, "Performances"): "Darbietungen",
+    (LABEL, "Head and Speech"): "Kopf und Sprache",
+    (LABEL, "Licence and Attribution"): "Lizenz und Namensnennung",
+    (LABEL, "Generated Layer"): "Erzeugte Ebene",
+    (LABEL, "Action Units"): "Action Units",
+    (LABEL, "Emotion"): "Gefühl",
+    (LABEL, "Other Faces and Programs"): "Andere Gesichter und Programme",
+    (LABEL, "Help"): "Hilfe",
+    (LABEL, "Articulation"): "Artikulation",
+    (LABEL, "Smoothing"): "Glättung",
+    (LABEL, "Strength"): "Stärke",
+    (LABEL, "Offset"): "Versatz",
+    (LABEL, "Mute"): "Stumm",
+    (LABEL, "Solo"): "Solo",
+    (LABEL, "Error"): "Abweichung",
+    (LABEL, "Blinks per Minute"): "Lidschläge pro Minute",
+    (LABEL, "Brows"): "Brauen",
+    (LABEL, "Gaze"): "Blick",
+    (LABEL, "Head Motion"): "Kopfbewegung",
+    (LABEL, "Nods"): "Nicken",
+    (LABEL, "Breath"): "Atem",
+    (LABEL, "Rest in Silence"): "In Pausen ruhen",
+    (LABEL, "Seed"): "Zufallszahl",
+    (LABEL, "Head Rotation"): "Kopfdrehung",
+    (LABEL, "Head Shift"): "Kopfverschiebung",
+    (LABEL, "Body Shift"): "Körperverschiebung",
+    (LABEL, "Audio Influence"): "Einfluss des Tons",
+    (LABEL, "Speech Time"): "Sprechzeit",
+    (LABEL, "Speaker"): "Sprecher",
+    (LABEL, "Speech"): "Sprache",
+    (VERB, "Talking Avatar"): "Sprechender Avatar",
+    (VERB, "Add Speech Sample"): "Sprachbeispiel hinzufügen",
+    (VERB, "Animate from Strip"): "Nach Streifen animieren",
+    (VERB, "Animate All Strips"): "Alle Streifen animieren",
+    (VERB, "Render to Sequencer"): "In den Sequencer rendern",
+    (VERB, "Remove Performance"): "Darbietung entfernen",
+    (VERB, "Clean Up"): "Aufräumen",
+    (VERB, "Restore Keys"): "Keyframes wiederherstellen",
+    (VERB, "Reset Layer"): "Ebene zurücksetzen",
+    (VERB, "Apply Face"): "Gesicht anwenden",
+    (VERB, "Save Face as Asset"): "Gesicht als Asset sichern",
+    (VERB, "Make Emotion Assets"): "Gefühle als Assets anlegen",
+    (VERB, "Follow Avatar"): "Avatar folgen",
+    (VERB, "Stop Following"): "Nicht mehr folgen",
+    (VERB, "Import Face Curves"): "Gesichtskurven importieren",
+    (VERB, "Export Face Curves"): "Gesichtskurven exportieren",
+    (VERB, "Export Gaussians"): "Gaußverteilungen exportieren",
+    (VERB, "Copy Report"): "Bericht kopieren",
+    (VERB, "Speak Sound File"): "Tondatei sprechen",
+    (VERB, "Cancel"): "Abbrechen",
+}
+
+LANGUAGES = {"de_DE": GERMAN}
+
+
+def register() -> None:
+    """Tell Blender the tables; it looks into them when it draws."""
+    bpy.app.translations.register(EXTENSION, LANGUAGES)
+
+
+def unregister() -> None:
+    """Take them back."""
+    bpy.app.translations.unregister(EXTENSION)
