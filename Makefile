@@ -10,7 +10,7 @@ ENVIRONMENTS = $(PYTHON) .ci/distribution/environments.py
 ZIP = dist/hm_talker-$(shell sed -n 's/^version = "\(.*\)"/\1/p' blender_manifest.toml)-$(PLATFORM).zip
 PLATFORM = $(shell $(PYTHON) -c "import build_addon; print(build_addon.this_platform().replace('-', '_'))")
 
-.PHONY: demo zip test lint test-engine test-blender bench clean
+.PHONY: demo zip test docs lint test-engine test-blender bench clean
 
 demo:
 	@$(ENVIRONMENTS) build blender-4.5
@@ -23,6 +23,11 @@ zip:
 
 test:
 	@.ci/test
+
+docs:
+	@$(ENVIRONMENTS) docs
+	@.venv/docs/bin/python -m sphinx -q -W --keep-going -b html docs out/site
+	@echo "out/site/index.html"
 
 lint:
 	@$(ENVIRONMENTS) test

@@ -40,13 +40,7 @@ def read_npz(source: str | Path | IO[bytes], most_bytes: int) -> dict[str, np.nd
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        elif version == (2, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-        else:
-            raise ValueError(f"an array has the version {version}")
+        shape, fortran, dtype = _header(stream)
         if dtype.kind not in PLAIN or dtype.hasobject or len(shape) > MOST_AXES:
             raise ValueError(f"the array {member.filename} is of {dtype}")
         if any(axis < 0 for axis in shape):
@@ -61,3 +55,16 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         raise ValueError(f"the array {member.filename} is not as long as it claims")
     array = np.frombuffer(bytearray(data), dtype)
     return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"an array has the version {version}")
+    try:
+        return readers[version](stream)
+    except (OSError, ValueError, zlib.error, zipfile.BadZipFile, EOFError):
+        raise
+    except Exception as error:  # numpy takes the header for Python's source, and fails as Python's readers do
+        raise ValueError(f"an array's header cannot be read ({error})") from error

@@ -56,6 +56,12 @@ class HMT_PG_performance(bpy.types.PropertyGroup):
     head_motion: _gain("Head Motion", "How much the head moves: sway, nods and its part in breathing")  # type: ignore[valid-type]
     nods: _gain("Nods", "How much the head nods with the voice")  # type: ignore[valid-type]
     breath: _gain("Breath", "How much breathing lifts the shoulders and the head")  # type: ignore[valid-type]
+    filmed: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="As Filmed",
+        description="Head and upper face move as the person was filmed, forth and back, instead of with the voice",
+        default=False,
+        override=OVERRIDABLE,
+    )
     silence: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Rest in Silence",
         description="Close the mouth where nobody speaks",

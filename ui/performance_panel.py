@@ -49,8 +49,15 @@ class HMT_PT_performance(bpy.types.Panel):
         for name in ("strength", "smoothing", "silence"):
             column.prop(settings, name)
         column = self.layout.column(align=True)
-        for name in ("blink_rate", "brows", "gaze", "head_motion", "nods", "breath", "seed"):
+        column.prop(settings, "filmed")
+        for name in ("blink_rate", "brows", "head_motion", "nods"):
+            row = column.row()
+            row.enabled = not settings.filmed
+            row.prop(settings, name)
+        for name in ("gaze", "breath", "seed"):
             column.prop(settings, name)
+        if settings.filmed:
+            sections.draw_sentence(self.layout, context, "Blinks, brows and head are those of the film", "INFO")
         sections.draw_sentence(self.layout, context, "Counts when the strip is animated again", "INFO")
 
 

@@ -36,6 +36,7 @@ GERMAN: dict[tuple[str, str], str] = {
     (LABEL, "Head Motion"): "Kopfbewegung",
     (LABEL, "Nods"): "Nicken",
     (LABEL, "Breath"): "Atem",
+    (LABEL, "As Filmed"): "Wie gefilmt",
     (LABEL, "Rest in Silence"): "In Pausen ruhen",
     (LABEL, "Seed"): "Zufallszahl",
     (LABEL, "Head Rotation"): "Kopfdrehung",

@@ -29,6 +29,7 @@ CONSTRAINTS = ROOT / ".ci/distribution/constraints.txt"
 
 ENVIRONMENTS: dict[str, tuple[str, list[str]]] = {
     "build": ("3.11", ["onnx", "scipy", "soundfile"]),
+    "docs": ("3.11", ["sphinx", "myst-parser", "furo"]),
     "blender-4.5": ("3.11", ["bpy", "pytest"]),
     "blender-5.2": ("3.13", ["bpy", "pytest"]),
     "test": ("3.11", ["--editable", ".[audio,train,phones,voices,test,dev]"]),

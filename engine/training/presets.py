@@ -9,6 +9,7 @@ from typing import Any
 from ..motion.config import MotionConfig
 from .schedules import (
     NEVER,
+    VOICE_ALONE,
     BranchSchedule,
     Curriculum,
     JointTerms,
@@ -218,7 +219,7 @@ PARENT = replace(
     model={"fusion": "implicit", "use_explicit": False},
     face=replace(_PAPER_FACE, align=0.0),
     mouth=replace(_PAPER_MOUTH, align=0.0),
-    pairings=Pairings(1.0, 0.0, 0.0, 0.0),
+    pairings=VOICE_ALONE,
 )
 """The voice alone moves the lower face, as in the parent method: the row "purely implicit"."""
 

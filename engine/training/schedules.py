@@ -186,3 +186,8 @@ class Pairings:
         """[4] in the order of :class:`~..motion.fusion.Pairing`, summing to 1."""
         values = np.array([self.video, self.audio, self.masked, self.implicit_masked])
         return np.asarray(values / values.sum())
+
+
+VOICE_ALONE = Pairings(video=0.0, audio=1.0, masked=0.0)
+"""For models that see no Action Units of the lower face: stage S moves some of the frame's own by hand (pairing
+"video"), which would be noise to them."""

@@ -15,7 +15,7 @@ from ..errors import HMTalkerError
 from ..motion.config import FUSIONS
 from ..speech.encoder import WHISPER_ID
 from .presets import Preset
-from .schedules import Pairings
+from .schedules import VOICE_ALONE, Pairings
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "fusion": FUSIONS,
@@ -97,6 +97,8 @@ class Variant:
             model["use_explicit"] = False
         if "sfp" in changes:
             pairings = Pairings(1.0, 0.0, 0.0, 0.0)
+        if model.get("fusion") == "implicit" or not model.get("use_explicit", True):
+            pairings = VOICE_ALONE
         if "attention" in changes:
             model["attention"] = False
             face = replace(face, attention_lips=0.0, attention_hair=0.0)

@@ -146,3 +146,11 @@ def test_only_what_has_a_rate_learns(branch):
     assert learning("editable") == {f"{branch}_field"}
     more = {"face_condition", "upper_encoder", "null_implicit", "speech"} if branch == "face" else {"mouth_condition"}
     assert learning("paper") == {f"{branch}_field"} | more
+
+
+@pytest.mark.parametrize("flag", ["fusion=implicit", "cue=none"])
+def test_models_that_see_no_action_units_are_not_taught_by_moved_ones(flag):
+    preset = Variant.parse([flag]).apply(PRESETS["quick"])
+    assert preset.pairings.probabilities().tolist() == [0, 1, 0, 0]
+    assert PRESETS["parent"].pairings == preset.pairings
+    assert Variant.parse(["fusion=explicit"]).apply(PRESETS["quick"]).pairings == PRESETS["quick"].pairings

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rows of the ablation table: what each changes, on which schedule, and an avatar that is trained that way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmtalker.avatar import Avatar
+from hmtalker.errors import HMTalkerError
+from hmtalker.motion.config import MotionConfig
+from hmtalker.render import available_threads
+from hmtalker.speech.whisper_onnx import WHISPER_ID
+from hmtalker.training.blendshape_cue import with_blendshape_cue
+from hmtalker.training.dataset import Dataset, Pictures, load_camera, load_performance, load_pictures
+from hmtalker.training.export import build_avatar
+from hmtalker.training.filmed_person import filmed_person, is_filmed
+from hmtalker.training.frame_store import FrameStore
+from hmtalker.training.motion_stage import SurfaceMotion
+from hmtalker.training.presets import PRESETS, Preset
+from hmtalker.training.train import FINEST
+from hmtalker.training.trainer import Trainer
+from hmtalker.training.variants import Variant
+
+FULL = "gate"
+ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
+    FULL: ("gate: the full model", ()),
+    "implicit": ("implicit only (the same as cue: none)", ("fusion=implicit",)),
+    "explicit": ("explicit only", ("fusion=explicit",)),
+    "concat": ("concatenation", ("fusion=concat",)),
+    "fixed": ("fixed weight of 1/2", ("fusion=fixed",)),
+    "blendshape": ("cue: blendshapes", ("cue=blendshape",)),
+    "sfp-off": ("no stochastic feature pairing", ("sfp=off",)),
+    "attention-off": ("no region attention", ("attention=off",)),
+    "mouth-audio": ("mouth by the voice alone", ("mouth=audio",)),
+}
+"""Name -> what it is, and the flags of ``hmtalker train --variant``."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long each row is trained, in parts of a preset."""
+
+    preset: str = "quick"
+    motion: float = 0.5
+    """Times the iterations of stages A and S, in which the rows differ most."""
+    pictures: float = 0.15
+    """Times those of stages F, M and J."""
+    frames: int = 3000
+    """Pictures to learn from, evenly over the training clips."""
+
+
+def preset_of(row: str, seed: int, schedule: Schedule) -> Preset:
+    """The preset that a row is trained with. Raises HMTalkerError for a row that there is not."""
+    if row not in ROWS:
+        raise HMTalkerError(f"There is no row '{row}'; there are {', '.join(ROWS)}.")
+    start = replace(PRESETS[schedule.preset], seed=seed, shares={})
+    moved = start.scaled(schedule.motion)
+    preset = replace(start.scaled(schedule.pictures), speech=moved.speech, motion=moved.motion)
+    return Variant.parse(ROWS[row][1]).apply(preset)
+
+
+@dataclass
+class Workshop:
+    """A dataset, and the people lifted from it, read once for all rows."""
+
+    folder: Path
+    frames: int
+    _cues: dict[str, Dataset] = field(default_factory=dict)
+    _people: dict[tuple[str, int], SurfaceMotion] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not is_filmed(self.folder):
+            raise HMTalkerError(f"'{self.folder}' is not a finished capture; run 'hmtalker capture' to its end first.")
+
+    def dataset(self, row: str) -> Dataset:
+        """What a row learns from; the test pictures are not in it."""
+        if not self._cues:
+            camera, pivot = load_camera(self.folder / "camera.json")
+            pictures = training_pictures(load_pictures(self.folder, stream=True), self.frames)
+            self._cues["au"] = Dataset(camera, pivot, load_performance(self.folder), pictures)
+        cue = cue_of(row)
+        if cue not in self._cues:
+            self._cues[cue] = with_blendshape_cue(self.folder, self._cues["au"])
+        return self._cues[cue]
+
+    def person(self, row: str, seed: int) -> SurfaceMotion:
+        """Surface and motion that a row starts from."""
+        key = (cue_of(row), seed)
+        if key not in self._people:
+            self._people[key] = filmed_person(self.folder, self.dataset(row), seed)
+        return self._people[key]
+
+    def train(self, row: str, preset: Preset, work: Path, progress: Callable[[str], None]) -> Avatar:
+        """Train a row; one that was stopped goes on from what is in `work`, which is removed in the end."""
+        dataset = self.dataset(row)
+        config = MotionConfig(feature_dimension=dataset.performance.speech[0].shape[2], face_finest=FINEST)
+        trainer = Trainer(
+            dataset,
+            preset,
+            self.person(row, preset.seed),
+            config,
+            work,
+            available_threads(),
+            lambda stage, done, of, losses: progress(f"{stage} {done}/{of}"),
+        )
+        trained = trainer.run(resume=True)
+        header = {
+            "name": f"{row}, seed {preset.seed}",
+            "licence": "",
+            "attribution": "",
+            "encoder": {"id": WHISPER_ID, "dim": config.feature_dimension},
+            "training": preset.to_dict(),
+            "metrics": {},
+            "thumbnail": "",
+        }
+        avatar = build_avatar(trained.model, trained.face, trained.mouth, dataset, header)
+        shutil.rmtree(work)
+        return avatar
+
+
+def cue_of(row: str) -> str:
+    """Where the row's Action Units come from: "au" or "blendshape"."""
+    cue = Variant.parse(ROWS[row][1]).cue
+    return "au" if cue == "none" else cue
+
+
+def training_pictures(pictures: Pictures, most: int) -> Pictures:
+    """At most so many of the pictures that are not for testing, evenly."""
+    learning = np.flatnonzero(~pictures.test)
+    chosen = learning[np.unique(np.linspace(0, len(learning) - 1, min(most, len(learning))).round().astype(int))]
+    rows: dict[str, Any] = {}
+    for name, value in vars(pictures).items():
+        if isinstance(value, FrameStore):
+            rows[name] = FrameStore([value.files[row] for row in chosen], value.channels)
+        else:
+            rows[name] = None if value is None else value[chosen]
+    return replace(pictures, **rows)
+
+
+def inputs(folder: Path, preset: Preset, schedule: Schedule, held_out: int) -> dict[str, Any]:
+    """What a finished row depends on, JSON-ready."""
+    return {
+        "dataset": str(folder.resolve()),
+        "size": (folder / "performance.npz").stat().st_size,
+        "schedule": asdict(schedule),
+        "held out": held_out,
+        "variant": preset.variant,
+        "seed": preset.seed,
+    }
+
+
+def work_folder(path: Path, wanted: dict[str, Any]) -> tuple[Path, bool]:
+    """`path` for the checkpoints of a row, and whether there may be some; those of other inputs are cleared away."""
+    note, text = path / "inputs.json", json.dumps(wanted)
+    same = note.is_file() and note.read_text("utf-8") == text
+    if not same:
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        note.write_text(text, encoding="utf-8")
+    return path, same
