@@ -34,7 +34,10 @@ from distribution import extension_checks, wheels
 
 CACHE = Path(os.environ.get("HMTALKER_CACHE") or ROOT / ".cache")
 PACKAGED = ("__init__.py", "LICENSE", "README.md", "engine", "hmtalker_blender", "operators", "ui", "assets")
-LEFT_OUT = ("__pycache__", "*.pyc", "*.nbi", "*.nbc", "bundled_avatar", "action_unit_regressor", "generic_face", ".*")
+LEFT_OUT = (
+    *("__pycache__", "*.pyc", "*.nbi", "*.nbc", "bundled_avatar", "action_unit_regressor", "generic_face", ".*"),
+    "cuda",  # not yet measured on a card
+)
 SPEECH_ENCODER = ROOT / "assets/fetched/whisper_tiny_en_l123.onnx"
 FACE_NETWORKS = ("face_detector.onnx", "face_landmarks_detector.onnx", "face_blendshapes.onnx")
 PERSON_NETWORK = "selfie_segmentation.onnx"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: ``hmtalker animate``, ``render``, ``frame``, ``info``, ``capture``, ``train``, ``evaluate``,
-``dub``, ``encoder``, ``fetch``.
+``dub``, ``encoder``, ``backends``, ``fetch``.
 
 Anything that a person can mend ends with one sentence on stderr and exit code 2.
 """
@@ -21,6 +21,7 @@ from .capture.command import add_capture_command
 from .dub.command import add_dub_command
 from .errors import HMTalkerError
 from .evaluation.command import add_evaluate_command
+from .rasterize.backend import add_backends_command
 from .speech.command import add_encoder_command
 from .training.command import add_train_command
 
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate_command(commands)
     add_dub_command(commands)
     add_encoder_command(commands)
+    add_backends_command(commands)
 
     command = commands.add_parser("fetch", help="download a pretrained part once, checked by its hash")
     command.add_argument("part", metavar="PART")

@@ -7,7 +7,7 @@ Every clip shows the same person, alone, cut into short takes (made for GRID spe
 25 fps). Writes OUT/landmarks.npz (raw tracking, kept for the next run), OUT/performance.npz and OUT/audio/<clip>.npy
 (mono 16 kHz float32, starting with the clip's first frame).
 
-Needs: numpy, scipy, av, opencv-python-headless, ai-edge-litert. About five minutes for ten minutes of video.
+The faces are found by capture's own tracker. About five minutes for ten minutes of video.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from face_transform import face_transform
 from performance_channels import Performance, performance_from_tracking
 
-from hmtalker import pretrained
+from hmtalker.capture.face.blendshape_names import BLENDSHAPES
+from hmtalker.capture.face.face_landmarks import FaceTracker
+from hmtalker.capture.face.face_networks import find_networks, load_networks
 
 SAMPLE_RATE = 16000
 FRAME_RATE = 25.0
@@ -38,22 +41,24 @@ def clip_order(clips: Path, split: dict[str, list[str]] | None) -> list[str]:
     return list(order)
 
 
-def track(clips: Path, names: list[str], task: Path, threads: int = 1) -> dict[str, np.ndarray]:
+def track(clips: Path, names: list[str], threads: int = 1) -> dict[str, np.ndarray]:
     """Track the face through every frame; a frame without a face repeats the frame before it with score 0."""
     import av
-    from face_landmarks import BLENDSHAPES, FaceLandmarker
 
-    landmarker = FaceLandmarker(task, threads)
+    tracker = FaceTracker(load_networks(find_networks(), threads=threads))
     columns: dict[str, list] = {
         key: [] for key in ("landmarks", "blendshapes", "transform", "score", "clip_index", "frame_in_clip")
     }
     for number, name in enumerate(names):
-        landmarker.reset()
+        tracker.reset()
         with av.open(str(clips / name)) as container:
             for frame_number, frame in enumerate(container.decode(video=0)):
-                face = landmarker(frame.to_ndarray(format="rgb24"))
+                image = frame.to_ndarray(format="rgb24")
+                face = tracker.track(image)
                 if face is not None:
-                    values = (face.landmarks, face.blendshapes, face.transform, face.score)
+                    height, width = image.shape[:2]
+                    transform = face_transform(face.landmarks.astype(float), width, height)
+                    values = (face.landmarks, face.blendshapes, transform, face.presence)
                 elif frame_number == 0:
                     raise SystemExit(f"No face in the first frame of {name}.")
                 else:
@@ -93,9 +98,7 @@ def phones_per_frame(phones: dict | None, names: list[str], frames: list[int]) -
     return np.array(labels)
 
 
-def capture(
-    clips: Path, output: Path, phones: Path | None = None, split: Path | None = None, task: Path | None = None
-) -> Performance:
+def capture(clips: Path, output: Path, phones: Path | None = None, split: Path | None = None) -> Performance:
     """Track (or reuse OUT/landmarks.npz), convert, and save; see the module's text. Returns the performance."""
     output.mkdir(parents=True, exist_ok=True)
     split_lists = json.loads(split.read_text()) if split else None
@@ -103,7 +106,7 @@ def capture(
     raw = output / "landmarks.npz"
     tracking: dict[str, np.ndarray] | None = dict(np.load(raw)) if raw.exists() else None
     if tracking is None or list(tracking["clips"]) != names:
-        tracking = track(clips, names, task or pretrained.fetch("face-landmarker", output))
+        tracking = track(clips, names)
         np.savez(raw, **tracking)  # type: ignore[arg-type]
     lost = int((tracking["score"] < 0.5).sum())
     if lost:
@@ -129,9 +132,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--phones", type=Path, help="JSON: clip -> phones [[ARPAbet, start s, end s], ...]")
     parser.add_argument("--split", type=Path, help="JSON: order, train and eval lists of clip names")
-    parser.add_argument("--task", type=Path, help="face_landmarker.task; downloaded with pip when left out")
     arguments = parser.parse_args()
-    performance = capture(arguments.clips, arguments.output, arguments.phones, arguments.split, arguments.task)
+    performance = capture(arguments.clips, arguments.output, arguments.phones, arguments.split)
     print(performance.summary())
 
 

@@ -3,8 +3,11 @@
 
     python choose_frames.py --performance OUT/performance.npz --output OUT/frames.npz
 
-The list is ordered so that rendering may stop early: each group of frames is spread evenly over it, its most
-informative frames first, and the test frames come within the first part.
+The list is ordered so that rendering may stop early: the test frames come first, then every group of training frames
+is spread evenly over the rest, its most informative frames first.
+
+Test frames are of two kinds. Two runs of held-out speech, in order of time; and faces that nobody spoke (no clip), with
+every Action Unit near its end, the worst of pairs, and the head turned up to 24 degrees.
 """
 
 from __future__ import annotations
@@ -19,21 +22,22 @@ from performance_channels import Performance
 
 from hmtalker.action_units import BLINK_CLOSED, CODES, UPPER
 
-SPEECH_SPREAD, SPEECH_RANDOM = 300, 150
-OVERLAYS, POSES = 100, 130
+SPEECH_SPREAD, SPEECH_RANDOM = 450, 225
+OVERLAYS, POSES, INVENTED = 130, 300, 200
 TEST_RUNS, TEST_RUN = 2, 25
-TEST_WITHIN = 0.42
-"""Test frames lie within this share of the list."""
 
-SWEEP_LEVELS = (4.0, 2.5, 5.0, 1.2)  # most informative first
+SWEEP_LEVELS = (5.0, 3.0, 4.0, 1.5)  # most informative first
 BLINK_LEVELS = (2.0, 1.0, 1.5, 0.5)
 PAIRS = (
-    ("AU25", "AU26"), ("AU12", "AU06"), ("AU01", "AU02"), ("AU04", "AU07"), ("AU12", "AU25", "AU26"),
+    ("AU25", "AU26"), ("AU12", "AU06"), ("AU04", "AU09"), ("AU01", "AU02"), ("AU04", "AU07"), ("AU12", "AU25", "AU26"),
     ("AU17", "AU23"), ("AU15", "AU17"), ("AU25", "funnel"), ("AU12", "AU25"), ("AU20", "AU25"),
     ("AU10", "AU25"), ("AU01", "AU02", "AU05"), ("AU09", "AU10", "AU25"), ("AU26", "funnel"), ("AU14", "AU12"),
     ("AU04", "AU15", "AU17"), ("AU45", "AU12"), ("AU26", "AU45"), ("AU01", "AU04", "AU15"), ("AU23", "AU26"),
+    ("AU04", "AU07", "AU09"), ("AU20", "AU25", "AU26"), ("AU10", "AU25", "AU26"),
 )  # fmt: skip
-PAIR_LEVELS = (3.0, 4.5, 1.5)
+PAIR_LEVELS = (5.0, 3.0, 4.0)
+MOUTHS = ((5.0, 4.0), (4.0, 5.0), (4.5, 4.5), (3.0, 5.0), (5.0, 2.5), (4.0, 3.3), (3.3, 4.0), (2.0, 4.0))
+"""AU25 and AU26, where the lips stretch most."""
 OVERLAY_BLINKS = (2.0, 1.2, 0.4, 1.6, 0.8)
 OVERLAY_EXPRESSIONS = (
     {"AU01": 3.5, "AU02": 3.0}, {"AU04": 3.5}, {"AU12": 2.5, "AU06": 2.0}, {"AU01": 4.0}, {"AU02": 3.5},
@@ -42,8 +46,17 @@ OVERLAY_EXPRESSIONS = (
 )  # fmt: skip
 
 SMALL_POSE = np.radians([3.0, 5.0, 2.5])  # pitch, yaw, roll half ranges of sweep frames
-LARGE_POSE = np.radians([10.0, 15.0, 8.0])
+LARGE_POSE = np.radians([12.0, 25.0, 9.0])
 LARGE_SHIFT = 0.008  # metres
+INVENTED_POSE = np.radians([8.0, 16.0, 6.0])
+
+EXTREME, EXTREME_BLINK = 4.6, 1.8
+EXTREME_PAIRS = (
+    {"AU25": 4.3, "AU26": 4.3}, {"AU25": 5.0, "AU26": 4.6}, {"AU25": 4.8, "AU26": 3.2}, {"AU25": 3.4, "AU26": 4.8},
+    {"AU04": 4.8, "AU09": 4.8}, {"AU04": 3.8, "AU09": 4.2, "AU07": 2.0}, {"AU12": 4.2, "AU25": 3.8, "AU26": 2.6},
+    {"AU01": 4.4, "AU02": 4.4, "AU05": 3.0}, {"AU12": 4.5, "AU06": 4.5, "AU45": 1.4}, {"AU15": 4.2, "AU17": 4.4},
+)  # fmt: skip
+EXTREME_YAWS = (-24, -20, -16, -12, -8, 8, 12, 16, 20, 24)  # degrees
 
 
 @dataclass
@@ -73,6 +86,13 @@ class Group:
         self.source.append(source)
         self.clip.append(place[0])
         self.frame.append(place[1])
+
+    def add_posed(self, row: dict[str, float], head: np.ndarray, kind: str) -> None:
+        """Add a face that nobody performed: Action Units, "pucker" and "funnel" by name, the others at rest."""
+        units = np.array([row.get(code, 0.0) for code in CODES])
+        units[CODES.index("AU45")] = min(units[CODES.index("AU45")], BLINK_CLOSED)
+        label = "+".join(f"{name}={level:g}" for name, level in row.items()) or "rest"
+        self.add(units, (row.get("pucker", 0.0), row.get("funnel", 0.0)), head, f"{kind}:{label}")
 
     def add_captured(
         self,
@@ -140,15 +160,35 @@ def sweep_group(random: np.random.Generator) -> Group:
         rows += [{name: (BLINK_LEVELS if name == "AU45" else SWEEP_LEVELS)[rank]} for name in names]
         if rank < len(PAIR_LEVELS):
             rows += [dict.fromkeys(pair, PAIR_LEVELS[rank]) for pair in PAIRS]
+        rows += [{"AU25": part, "AU26": drop} for part, drop in MOUTHS]
     rows += [{"AU25": level, "AU26": level * 0.7} for level in (0.6, 1.8, 3.3, 4.0)]
     rows += [{"AU26": 0.6}, {"AU25": 0.6}, {"pucker": 0.6}, {"funnel": 0.6}, {"AU17": 0.6}, {}]
     group = Group()
     for row in rows:
-        units = np.array([row.get(code, 0.0) for code in CODES])
-        units[CODES.index("AU45")] = min(units[CODES.index("AU45")], BLINK_CLOSED)
-        label = "+".join(f"{name}={level:g}" for name, level in row.items()) or "rest"
-        rounding = (row.get("pucker", 0.0), row.get("funnel", 0.0))
-        group.add(units, rounding, random_pose(random, SMALL_POSE), f"sweep:{label}")
+        group.add_posed(row, random_pose(random, SMALL_POSE), "sweep")
+    return group
+
+
+def invented_group(random: np.random.Generator) -> Group:
+    """Action Units at random, a few at once, as an artist's hand may set them."""
+    group = Group()
+    for _ in range(INVENTED):
+        chosen = random.choice(len(CODES), random.integers(2, 6), replace=False)
+        row = {CODES[index]: round(float(random.uniform(0.8, 5.0)), 2) for index in chosen}
+        group.add_posed(row, random_pose(random, INVENTED_POSE, LARGE_SHIFT / 2), "invented")
+    return group
+
+
+def extreme_group(random: np.random.Generator) -> Group:
+    """Test frames without a voice: every Action Unit near its end, the worst pairs, heads turned far."""
+    alone = [{code: EXTREME_BLINK if code == "AU45" else EXTREME} for code in CODES]
+    group = Group()
+    for row in (*alone, *EXTREME_PAIRS):
+        group.add_posed(row, random_pose(random, SMALL_POSE), "extreme")
+    for number, yaw in enumerate(EXTREME_YAWS):
+        pose = random_pose(random, LARGE_POSE / 2)
+        pose[1] = np.radians(yaw)
+        group.add_posed({"AU25": 2.0, "AU26": 1.4} if number % 2 else {}, pose, "turned")
     return group
 
 
@@ -203,30 +243,33 @@ def test_group(performance: Performance) -> Group:
 def choose_frames(performance: Performance, seed: int = 0) -> dict[str, np.ndarray]:
     """Return the columns of ``frames.npz`` except the ARKit ones; see ``main``'s help for the groups."""
     random = np.random.default_rng(seed)
-    groups = [
-        (speech_group(performance, random), "train", 1.0),
-        (sweep_group(random), "train", 1.0),
-        (overlay_group(performance, random), "train", 1.0),
-        (pose_group(performance, random), "train", 1.0),
-        (test_group(performance), "test", TEST_WITHIN),
+    tests = [test_group(performance), extreme_group(random)]
+    training = [
+        speech_group(performance, random),
+        sweep_group(random),
+        overlay_group(performance, random),
+        pose_group(performance, random),
+        invented_group(random),
     ]
-    rank = np.concatenate([(np.arange(len(g.source)) + 0.5) / max(len(g.source), 1) * share for g, _, share in groups])
-    order = np.argsort(rank, kind="stable")
+    groups = [(group, "test") for group in tests] + [(group, "train") for group in training]
+    later = np.repeat([split == "train" for _, split in groups], [len(g.source) for g, _ in groups])
+    rank = np.concatenate([(np.arange(len(g.source)) + 0.5) / max(len(g.source), 1) for g, _ in groups])
+    order = np.lexsort((np.where(later, rank, 0), later))
 
     def column(values: list, kind: type) -> np.ndarray:
         return np.array(values, kind)[order]
 
-    clip = column([value for g, _, _ in groups for value in g.clip], np.int32)
+    clip = column([value for g, _ in groups for value in g.clip], np.int32)
     return {
-        "action_units": column([value for g, _, _ in groups for value in g.units], np.float32),
-        "pucker": column([value for g, _, _ in groups for value in g.pucker], np.float32),
-        "funnel": column([value for g, _, _ in groups for value in g.funnel], np.float32),
-        "head": column([value for g, _, _ in groups for value in g.head], np.float32),
-        "source": column([value for g, _, _ in groups for value in g.source], str),
+        "action_units": column([value for g, _ in groups for value in g.units], np.float32),
+        "pucker": column([value for g, _ in groups for value in g.pucker], np.float32),
+        "funnel": column([value for g, _ in groups for value in g.funnel], np.float32),
+        "head": column([value for g, _ in groups for value in g.head], np.float32),
+        "source": column([value for g, _ in groups for value in g.source], str),
         "has_audio": clip >= 0,
         "clip_index": clip,
-        "frame_in_clip": column([value for g, _, _ in groups for value in g.frame], np.int32),
-        "split": column([split for g, split, _ in groups for _ in g.source], str),
+        "frame_in_clip": column([value for g, _ in groups for value in g.frame], np.int32),
+        "split": column([split for g, split in groups for _ in g.source], str),
         "clips": performance.clips,
         "codes": np.array(CODES),
     }

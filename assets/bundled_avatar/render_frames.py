@@ -4,11 +4,11 @@
     python render_frames.py --assets DIR --frames FRAMES.npz --out DIR [--first 0 --last N --stride 1 --spp 4]
 
 FRAMES.npz: ``arkit`` [F, 52] shape weights, ``arkit_names`` [52], ``head`` [F, 6] (pitch, yaw, roll in radians, then
-x, y, z in metres, canonical). Writes ``frames/%06d.png`` (sRGB, straight alpha), ``masks/%06d.png`` (red: inside of
-the mouth, green: hair, blue: face above the neck), ``camera.json`` and ``windows.npz``: one frame in --whole-every is
-rendered whole, of the others only the window around the face (the rest stays empty), at half the cost. Frames that
-are already there are skipped, so a run may be interrupted, and several may share the work with different --first and
---stride.
+x, y, z in metres, canonical), ``split`` [F] "train" or "test", ``clip_index`` [F]. Writes ``frames/%06d.png`` (sRGB,
+straight alpha), ``masks/%06d.png`` (red: inside of the mouth, green: hair, blue: face above the neck), ``camera.json``
+and ``windows.npz``: held-out speech and one frame in --whole-every are rendered whole, of the others only a window
+around the face, or the head where it is turned (the rest stays empty), at half the cost. Frames that are already there
+are skipped, so a run may be interrupted, and several may share the work with different --first and --stride.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pathlib import Path
 import bpy
 import numpy as np
 from exr import encode_srgb, read_exr, write_png
-from face_window import face_windows
+from face_window import FACE, HEAD, face_windows
 from head import Head, build_head
 from identity import BUNDLED
 from materials import LABEL_PASS
 from stage import Stage, set_stage
 
-TURNED = 5.0
-"""Degrees of yaw or pitch from which a frame is always rendered whole."""
+TURNED = 7.0
+"""Degrees of yaw or pitch from which the hair is rendered too."""
 
 
 def main() -> None:
@@ -48,13 +48,16 @@ def main() -> None:
     stage = set_stage(head, options.size, options.spp, options.threads)
     _write_camera(options.out / "camera.json", stage, head)
 
-    windows = face_windows(poses, head.eye_centre, head.pivot, stage.intrinsics, stage.world_to_camera, options.size)
+    view = (head.eye_centre, head.pivot, stage.intrinsics, stage.world_to_camera, options.size)
+    # A turned head shows the sides of its hair, which the face's window would cut off.
+    turned = (np.abs(poses[:, :2]) > np.radians(TURNED)).any(1) | (performance["split"] == "test")
+    windows = np.where(turned[:, None], face_windows(poses, *view, HEAD), face_windows(poses, *view, FACE))
     done = np.array([_done(options.out, i) for i in range(len(arkit))])
-    # A turned head shows the sides of its hair, which a window would cut off.
-    turned = (np.abs(poses[:, :2]) > np.radians(TURNED)).any(1)
-    whole = (np.arange(len(poses)) % options.whole_every == 0) | turned
+    spoken = performance["clip_index"] >= 0
+    whole = (np.arange(len(poses)) % options.whole_every == 0) | ((performance["split"] == "test") & spoken)
     if (options.out / "windows.npz").exists():  # what is there stays what it was rendered as
-        whole[done] = np.load(options.out / "windows.npz")["whole"][done]
+        with np.load(options.out / "windows.npz") as before:
+            whole[done], windows[done] = before["whole"][done], before["window"][done]
     np.savez(options.out / "windows.npz", window=windows, whole=whole)
 
     last = len(arkit) - 1 if options.last is None else min(options.last, len(arkit) - 1)
@@ -84,7 +87,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stride", type=int, default=1)
     parser.add_argument("--only", type=int, nargs="+", help="these frames instead")
     parser.add_argument("--spp", type=int, default=4, help="samples per pixel")
-    parser.add_argument("--whole-every", type=int, default=6, help="render every so many frames whole")
+    parser.add_argument("--whole-every", type=int, default=12, help="render every so many frames whole")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args(sys.argv[1:])

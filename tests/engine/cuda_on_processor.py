@@ -106,6 +106,10 @@ class Processor:
     def free(self, address: int) -> None:
         assert (self._memory.pop(address)[-GUARD:] == 0xA5).all(), "a kernel wrote past the end of a buffer"
 
+    def memory(self, address: int) -> np.ndarray:
+        """Bytes of a buffer."""
+        return self._memory[address][:-GUARD]
+
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         array = np.zeros(shape, dtype)
         self._pinned.add(array.ctypes.data)
@@ -116,7 +120,8 @@ class Processor:
 
     def upload(self, address: int, array: np.ndarray) -> None:
         memory = self._memory[address]
-        assert array.flags.c_contiguous and array.nbytes <= len(memory) - GUARD
+        assert array.flags.c_contiguous
+        assert array.nbytes <= len(memory) - GUARD
         memory[: array.nbytes] = array.reshape(-1).view(np.uint8)
 
     def download(self, array: np.ndarray, address: int) -> None:

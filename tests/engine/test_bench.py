@@ -28,7 +28,7 @@ def test_an_avatar_of_any_number_of_gaussians_still_looks_like_the_bundled_one(c
     camera, state = avatar.camera.scaled(96, 96), bench_subjects.performance(3)[1]
     picture = Renderer(avatar, threads=1).render(state, camera).rgba
     bundled = Renderer(bench_subjects.avatar_of(36_000), threads=1).render(state, camera).rgba
-    assert np.abs(picture - bundled).mean() < 0.02
+    assert np.abs(picture - bundled).mean() < 0.03
     assert (picture[..., 3] > 0.5).mean() == pytest.approx((bundled[..., 3] > 0.5).mean(), abs=0.02)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,20 @@ def test_brow_leaves_the_jaw_alone(learnt):
     offsets = moved(model, surface.face, AU01=5.0)[:, 1] - moved(model, surface.face)[:, 1]
     assert offsets[surface.face.positions[:, 1] > 0.035].mean() > 0.002
     assert abs(offsets[surface.face.positions[:, 1] < 0].mean()) < 0.001
+
+
+def test_a_face_that_pictures_moved_keeps_its_rest_while_motion_is_learnt_anew(learnt):
+    model, performance, surface = learnt
+    model = copy.deepcopy(model).train()
+    lifted = moved(model, surface.face)
+    lifted[:, 2] += 0.003
+    rest = {"face": lifted, "mouth": np.zeros((120, 3), np.float32)}
+    schedule = MotionSchedule(120, frames=24, points=100, learning_rate=6e-3)
+    again = SurfaceMotion(surface.face, surface.mouth, weights, rest=rest)
+    stage = MotionStage(model, performance, again, schedule, Pairings(0.45, 0.3, 0.0, 0.25))
+    for _ in range(120):
+        stage.step()
+    low = surface.face.positions[:, 1] < -0.005
+    resting = moved(model, surface.face)
+    assert np.abs(resting[:, 2] - lifted[:, 2]).mean() < 0.001
+    assert (moved(model, surface.face, AU26=5.0)[low, 1] - resting[low, 1]).mean() < -0.006
