@@ -10,6 +10,7 @@ from . import (
     engine_environment,
     kernel_preparation,
     live_face,
+    point_cloud,
     preferences,
     properties,
     render_engine,
@@ -32,12 +33,14 @@ def attach_properties() -> None:
     render_engine.attach()
     live_face.attach()
     viewport_face.attach()
+    point_cloud.attach()
     command_line.attach()
 
 
 def detach_properties() -> None:
     """Take all of it back."""
     command_line.detach()
+    point_cloud.detach()
     viewport_face.detach()
     live_face.detach()
     render_engine.detach()

@@ -11,7 +11,9 @@ import bpy
 import numpy as np
 
 from ..engine.errors import RenderError
+from ..engine.png_file import SYNTHETIC_MEDIA
 from . import (
+    avatar_object,
     avatars_shown,
     camera_view,
     engine_paths,
@@ -79,6 +81,10 @@ class HMTalkerRenderEngine(bpy.types.RenderEngine):
             passes = result.layers[0].passes
             _fill(passes, "Combined", rgba)
             _fill(passes, "Depth", depth)
+            # Blender writes these into the file that it saves, whatever its format can hold
+            whole = self.get_result()
+            whole.stamp_data_add_field("DigitalSourceType", SYNTHETIC_MEDIA)
+            whole.stamp_data_add_field("Attribution", attributions(shown))
             done = True
         finally:
             self.end_result(result, cancel=not done)
@@ -91,6 +97,12 @@ class HMTalkerRenderEngine(bpy.types.RenderEngine):
         scene = depsgraph.scene
         world = None if scene.render.film_transparent else world_colour(scene)
         viewport_face.draw_region(context, depsgraph, background=world)
+
+
+def attributions(shown: list[avatars_shown.Shown]) -> str:
+    """Return whom the avatars in a frame are attributed to."""
+    headers = [avatar_object.load(path).avatar.header for path in dict.fromkeys(one.path for one in shown)]
+    return "; ".join(str(header.get("attribution", "")) for header in headers)
 
 
 def border_of(scene: bpy.types.Scene, width: int, height: int) -> camera_view.Window:

@@ -7,6 +7,7 @@ from ..hmtalker_blender import jobs
 from . import (
     add_avatar,
     add_live_strip,
+    add_point_cloud,
     add_sample_speech,
     animate_all,
     animate_strip,
@@ -37,6 +38,7 @@ from . import (
 CLASSES = (
     *add_avatar.CLASSES,
     *add_live_strip.CLASSES,
+    *add_point_cloud.CLASSES,
     *add_sample_speech.CLASSES,
     *animate_all.CLASSES,
     *animate_strip.CLASSES,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..hmtalker_blender import card, live_face, render_engine, view_range
+from ..operators.add_point_cloud import HMT_OT_add_point_cloud
 from . import sections
 from .view3d_panel import HMT_PT_avatar, shown_avatar
 
@@ -34,6 +35,7 @@ class HMT_PT_in_scene(bpy.types.Panel):
         column.enabled = settings.in_scene
         for name in ("relief", "viewport_percentage", "render_percentage"):
             column.prop(settings, name)
+        sections.draw_button(layout, context, HMT_OT_add_point_cloud, "POINTCLOUD_DATA")
         draw_view_range(layout, context, avatar)
         if not card.is_card(avatar):
             reason = "Leave Edit Mode to see the face" if avatar.mode != "OBJECT" else "Add this avatar again to see it"

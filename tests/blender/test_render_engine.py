@@ -44,6 +44,20 @@ def test_a_render_is_the_engines_own_frame(shot, scene, part, tmp_path):
     assert np.array_equal(still(scene, tmp_path), frame.rgba)
 
 
+@pytest.mark.parametrize("file_format", ["PNG", "OPEN_EXR"])
+def test_the_file_that_blender_writes_says_that_it_is_synthetic_media(shot, scene, part, tmp_path, file_format):
+    scene.render.image_settings.file_format = file_format
+    scene.render.filepath = str(tmp_path / "frame")
+    bpy.ops.render.render(write_still=True)
+    (path,) = tmp_path.glob("frame*")
+    if file_format == "PNG":
+        text = part("engine.png_file").read_text(path)
+        assert text["DigitalSourceType"].endswith("/trainedAlgorithmicMedia")
+        assert "Attribution" in text
+    else:
+        assert b"newscodes/digitalsourcetype/trainedAlgorithmicMedia" in path.read_bytes()
+
+
 def test_depth_is_a_pass(shot, scene, part, tmp_path):
     scene.view_layers[0].use_pass_z = True
     scene.view_layers[0].update_render_passes()

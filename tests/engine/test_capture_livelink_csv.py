@@ -131,6 +131,11 @@ def test_frames_without_rows_are_interpolated_and_flagged(take: Path) -> None:
     assert warned(curves, "no row", "125 frames")
 
 
+def test_a_few_wrong_times_do_not_become_hours_of_curves(take: Path) -> None:
+    with pytest.raises(CurvesError, match="13 rows for 60 minutes"):
+        read_livelink(write(take, [*(timecode(n) for n in range(12)), timecode(60 * 3600)]))
+
+
 def test_rows_in_disorder_and_repeated_rows_change_nothing(take: Path) -> None:
     times = [timecode(n) for n in range(120)]
     expected = read_livelink(write(take, times, jaw=lambda n: n / 120))

@@ -21,6 +21,8 @@ written convention, and programs that pose heads from it disagree on pitch, and 
 
 FEWEST_SHAPES = 10
 MAX_SECONDS = 6 * 3600.0
+LONGEST_GAP, FEWEST_ROWS = 60.0, 1.0
+"""Seconds that may be without any row, and rows a second that a longer take has at least."""
 MAX_WEIGHT = 1000.0
 MAX_ANGLE = 400.0
 _COUNTS = (24, 25, 30, 48, 50, 60, 100, 120, 240)  # frames that a second of a timecode may have
@@ -192,6 +194,12 @@ def _usable(
     keep = np.flatnonzero(timed & seen)
     if not len(keep):
         raise CurvesError(f"{path.name} holds no row with a face; record the take again.")
+    span = float(np.ptp(times[keep]))
+    if span > LONGEST_GAP and len(keep) < span * FEWEST_ROWS:
+        # a few wrong times would otherwise become hours of curves
+        raise CurvesError(
+            f"{path.name} has {len(keep)} rows for {span / 60:.0f} minutes; correct its times or split the take."
+        )
     if (np.diff(times[keep]) < 0).any():
         warnings.append(f"The rows of {path.name} were not in order and have been sorted.")
     keep = keep[np.argsort(times[keep], kind="stable")]
