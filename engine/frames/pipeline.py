@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..gaussians.gaussian_set import GaussianSet
-from ..gaussians.posing import common_row, opacities
-from ..motion.dense_ir import pack_rows
-from ..motion.folded_field import FoldedField
+from ..gaussians.posing import common_row
+from ..gaussians.rest_rows import rest_rows
 from ..rasterize.binning import TILE, find_tiles, place_pairs, reserve_pairs
 from ..rasterize.projection import NOT_DRAWN, camera_vector
 from ..rasterize.record import LEFT, RIGHT
@@ -38,7 +36,8 @@ class FramePipeline:
         """motion: made for the avatar's Gaussians. alpha_max: see rasterize.cpu.CpuRasterizer."""
         self.avatar, self.motion = avatar, motion
         self._alpha_max = np.float32(alpha_max)
-        self._face_rest, self._mouth_rest = _rest(avatar.face, motion.face), _rest(avatar.mouth, motion.mouth)
+        self._face_rest = rest_rows(avatar.face, motion.face.order)
+        self._mouth_rest = rest_rows(avatar.mouth, motion.mouth.order)
         self._mouth_index = motion.mouth.order + np.int32(avatar.face.count)
         self._record = np.argsort(np.concatenate([motion.face.order, self._mouth_index])).astype(np.int32)
         """Of every Gaussian: where the blocks, and so the records, have it."""
@@ -136,18 +135,3 @@ class FramePipeline:
 def _counter() -> np.ndarray:
     """From which the workers of one kernel take what to do next."""
     return np.zeros(1, np.int64)
-
-
-def _rest(gaussians: GaussianSet, field: FoldedField) -> np.ndarray:
-    """The rows of posing_kernel that describe Gaussians at rest, in the field's order."""
-    with np.errstate(divide="ignore"):
-        log_opacities = np.log2(opacities(gaussians))
-    columns = (
-        gaussians.means,
-        gaussians.quaternions,
-        gaussians.raw_scales,
-        gaussians.head_weights[:, None],
-        log_opacities[:, None],
-        gaussians.sh.reshape(gaussians.count, 3 * gaussians.sh.shape[1]),
-    )
-    return pack_rows(np.concatenate(columns, axis=1)[field.order])

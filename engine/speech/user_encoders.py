@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import CancelledError, HMTalkerError
+from ..onnx_session import open_session
 from .encoder import Cancelled, Progress
 from .lip_mel import lip_mel
 from .log_mel import SAMPLE_RATE
@@ -48,21 +48,11 @@ class _OnnxFile:
     """A network in an .onnx file."""
 
     def __init__(self, path: str | Path, threads: int) -> None:
-        import onnxruntime
-
         self.path = Path(path)
         model = self.path.read_bytes()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = max(1, threads)
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # idle threads must sleep: the host application renders on the same cores
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             # large networks keep their weights in files beside, which only a path leads to
-            self.session: Any = onnxruntime.InferenceSession(
-                str(self.path), options, providers=["CPUExecutionProvider"]
-            )
+            self.session = open_session(str(self.path), threads)
         except Exception as error:  # onnxruntime raises classes of its own that share only Exception
             raise HMTalkerError(
                 f"'{self.path.name}' is damaged or no ONNX network; convert it again with 'hmtalker encoder'."

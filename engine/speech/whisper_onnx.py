@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import HMTalkerError
+from ..onnx_session import open_session
 from .encoder import WHISPER_ID, Cancelled, Progress
 from .log_mel import SAMPLE_RATE, log_mel
 from .loudness import speech_gain
@@ -52,8 +53,6 @@ class WhisperEncoder:
 
     def __init__(self, path: str | Path, *, threads: int = 1) -> None:
         """Load the file made by ``convert_whisper``. `threads`: how many cores one ``encode`` may use."""
-        import onnxruntime
-
         self.path = Path(path)
         try:
             model = self.path.read_bytes()
@@ -61,14 +60,8 @@ class WhisperEncoder:
             raise HMTalkerError(
                 f"The speech encoder '{self.path}' cannot be read ({error.strerror}); install HM-Talker again."
             ) from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = max(1, threads)
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # idle threads must sleep: the host application renders on the same cores
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session: Any = open_session(model, threads)
             self.dimension = int(self._session.get_outputs()[0].shape[-1])
         except Exception as error:  # onnxruntime raises classes of its own that share only Exception
             raise HMTalkerError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import HMTalkerError
+from ...onnx_session import open_session
 
 FILE_NAMES = ("face_detector.onnx", "face_landmarks_detector.onnx", "face_blendshapes.onnx")
 
@@ -38,15 +39,6 @@ def find_networks() -> Path:
 
 def load_networks(folder: str | Path, *, threads: int = 1) -> FaceNetworks:
     """The networks in `folder`, each on up to `threads` cores. Raises :class:`HMTalkerError`."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, threads)
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # idle threads must sleep: the host application renders on the same cores
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-
     def network(file_name: str, source: str, *outputs: str) -> Callable[[np.ndarray], Any]:
         path = Path(folder) / file_name
         try:
@@ -57,7 +49,7 @@ def load_networks(folder: str | Path, *, threads: int = 1) -> FaceNetworks:
                 f"'python -m hmtalker.capture.face.convert_face_landmarker --out {folder}'."
             ) from error
         try:
-            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            session = open_session(data, threads)
             names = {output.name for output in session.get_outputs()}
             if [given.name for given in session.get_inputs()] != [source] or not names.issuperset(outputs):
                 raise ValueError("other inputs or outputs")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import HMTalkerError
+from ...onnx_session import open_session
 
 FILE_NAME = "selfie_segmentation.onnx"
 SIZE = 256
@@ -50,14 +51,9 @@ class PersonNetwork:
         return np.ascontiguousarray(person[0, ..., 0])
 
     def _load(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
         try:
             data = self._path.read_bytes()
-            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            session = open_session(data)
             if [given.name for given in session.get_inputs()] != ["image"]:
                 raise ValueError("other inputs")
         except Exception as error:  # onnxruntime raises classes of its own that share only Exception

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...gaussians.posing import common_row, opacities
-from ...motion.dense_ir import pack_rows
+from ...gaussians.posing import common_row
+from ...gaussians.rest_rows import rest_rows
 from ..projection import camera_vector
 from . import layout
 
 if TYPE_CHECKING:
     from ...avatar import Avatar
     from ...camera import Camera
-    from ...gaussians.gaussian_set import GaussianSet
     from ...motion.folded_field import FoldedField
     from ...motion.portable import PortableMotion
     from ...motion.state import MotionState
@@ -30,8 +29,8 @@ def avatar_arrays(avatar: Avatar, motion: PortableMotion) -> dict[str, np.ndarra
         "mouth_weights": _last_layers(avatar.motion, "mouth_field", mouth),
         "face_constants": face.constants,
         "mouth_constants": mouth.constants,
-        "face_rest": _rest_rows(avatar.face, face),
-        "mouth_rest": _rest_rows(avatar.mouth, mouth),
+        "face_rest": rest_rows(avatar.face, face.order),
+        "mouth_rest": rest_rows(avatar.mouth, mouth.order),
         "order": np.concatenate([face.order, mouth.order + face.count]).astype(np.int32),
     }
 
@@ -50,18 +49,3 @@ def _last_layers(weights: Mapping[str, np.ndarray], field: str, folded: FoldedFi
     """Second layer [unit, input]; third [unit, output] with the outputs' scale in it."""
     second, third = (weights[f"{field}.deformation.{layer}.weight"] for layer in (1, 2))
     return np.concatenate([second.ravel(), (third * folded.scale[:, None]).T.ravel()]).astype(np.float32)
-
-
-def _rest_rows(gaussians: GaussianSet, folded: FoldedField) -> np.ndarray:
-    """The rows of gaussians.posing_kernel (REST_MEAN and those after it), in the field's order."""
-    with np.errstate(divide="ignore"):
-        log_opacities = np.log2(opacities(gaussians))
-    columns = [
-        gaussians.means,
-        gaussians.quaternions,
-        gaussians.raw_scales,
-        gaussians.head_weights[:, None],
-        log_opacities[:, None],
-        gaussians.sh.reshape(gaussians.count, 3 * gaussians.sh.shape[1]),
-    ]
-    return pack_rows(np.concatenate(columns, axis=1)[folded.order])
