@@ -22,15 +22,15 @@ def motion_shapes(config: MotionConfig) -> Shapes:
     shapes: Shapes = {"null_implicit": (CONDITION,)}
     shapes |= _speech(config.feature_dimension, config.projection_dimension)
     shapes |= _au_encoder("upper_encoder", len(UPPER))
-    for branch in ("face_condition", "mouth_condition"):
+    for branch, fusion in (("face_condition", config.effective_fusion), ("mouth_condition", config.mouth_fusion)):
         shapes |= _au_encoder(f"{branch}.au_encoder", len(LOWER))
         shapes |= _linear(f"{branch}.a2am.layers.0", CONDITION, A2AM_HIDDEN)
         shapes |= _linear(f"{branch}.a2am.layers.1", A2AM_HIDDEN, A2AM_HIDDEN)
         shapes |= _linear(f"{branch}.a2am.layers.2", A2AM_HIDDEN, CONDITION)
-        if config.effective_fusion == "gate":
+        if fusion == "gate":
             shapes |= _linear(f"{branch}.fusion.hidden", 2 * CONDITION, GATE_HIDDEN)
             shapes |= _linear(f"{branch}.fusion.output", GATE_HIDDEN, CONDITION)
-        elif config.effective_fusion == "concat":
+        elif fusion == "concat":
             shapes |= _linear(f"{branch}.fusion.output", 2 * CONDITION, CONDITION)
     shapes |= _field("face_field", config.face_shape, 2 * CONDITION, FACE_HIDDEN, OFFSETS)
     for name in ("lower_attention", "upper_attention"):

@@ -378,10 +378,13 @@ def test_unsound_avatar_is_not_saved(avatar, tmp_path):
 def test_weights_table_is_that_of_the_model():
     pytest.importorskip("torch", reason="torch is not installed")
     from hmtalker.avatar.motion_shapes import motion_shapes
-    from hmtalker.motion.config import MotionConfig
+    from hmtalker.motion.config import FUSIONS, MOUTH_CONDITIONS, MotionConfig
     from hmtalker.motion.model import MotionModel
 
-    for settings in ({}, {"fusion": "concat"}, {"use_explicit": False}, {"feature_dimension": 9, "grid_levels": 2}):
+    variants = [{}, {"use_explicit": False}, {"feature_dimension": 9, "grid_levels": 2}, {"attention": False}]
+    for fusion in FUSIONS:
+        variants += [{"fusion": fusion, "mouth_condition": mouth} for mouth in MOUTH_CONDITIONS]
+    for settings in variants:
         config = MotionConfig(**settings)
         found = {name: tuple(value.shape) for name, value in MotionModel(config).state_dict().items()}
         assert motion_shapes(config) == found

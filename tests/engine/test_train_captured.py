@@ -56,10 +56,10 @@ def test_a_film_becomes_an_avatar_that_speaks(dataset, tmp_path):
 
 
 def test_the_rows_encoder_and_cue_are_heard_and_seen_in_the_avatar(dataset, tmp_path):
-    avatar, told = trained(dataset, tmp_path / "mel.hmt", "encoder=mel", "cue=3dmm")
+    avatar, told = trained(dataset, tmp_path / "mel.hmt", "encoder=mel", "cue=3dmm", "mouth=audio")
     assert [entry for entry in told if entry[0] == HEARING] == [(HEARING, 1, 2), (HEARING, 2, 2)]
     assert avatar.header["encoder"] == {"id": "mel", "dim": 80, "sha256": ""}
-    assert avatar.header["training"]["variant"] == {"encoder": "mel", "cue": "3dmm"}
+    assert avatar.header["training"]["variant"] == {"encoder": "mel", "cue": "3dmm", "mouth": "audio"}
     assert animate(avatar, perform(1.0, 5.0).sound, 25.0).frames == 25
     frames = HeldOutFrames(dataset)
     assert frames.speech(1, "mel").shape == (2 * FRAMES, 80)
