@@ -9,7 +9,7 @@ from typing import Any
 def open_session(model: bytes | str, threads: int = 1) -> Any:
     """model: an .onnx file's bytes, or its path where weights lie in files beside it. threads: at most.
 
-    Raises what onnxruntime raises, whose classes share only Exception, and ImportError.
+    Raises ValueError for what is no network, and ImportError without onnxruntime.
     """
     import onnxruntime
 
@@ -19,4 +19,7 @@ def open_session(model: bytes | str, threads: int = 1) -> Any:
     options.log_severity_level = 4
     # idle threads must sleep: the host application renders on the same cores
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own that share only Exception
+        raise ValueError(f"it is no network that onnxruntime can open ({error})") from error

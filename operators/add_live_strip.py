@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine.errors import AvatarError
-from ..hmtalker_blender import avatar_object, frame_range, jobs, live_scene, versions
+from ..hmtalker_blender import avatar_object, frame_range, image_strips, jobs, live_scene, versions
 from . import reporting
 from .animate_strip import chosen_speaker
 
@@ -46,7 +46,7 @@ class HMT_OT_add_live_strip(bpy.types.Operator):
             avatar_object.load(avatar_object.file_of(speaker))
             frames, label = frame_range.of_strip_or_scene(scene, speaker, self.strip)
             home = avatar_object.home_scene(context, speaker)
-            strip = live_scene.add_strip(scene, speaker, home, frames, f"{speaker.name}|{label}", label)
+            strip = live_scene.add_strip(scene, speaker, home, frames, image_strips.owner_of(speaker, label), label)
         except Exception as error:
             return reporting.fail(self, error, *owners)
         reporting.keep("", *owners)

@@ -7,7 +7,6 @@ avatars trained with one need it wherever they are to speak.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from ..errors import CancelledError, HMTalkerError
 from ..onnx_session import open_session
+from ..pretrained import sha256
 from .encoder import Cancelled, Progress
 from .lip_mel import lip_mel
 from .log_mel import SAMPLE_RATE
@@ -49,15 +49,14 @@ class _OnnxFile:
 
     def __init__(self, path: str | Path, threads: int) -> None:
         self.path = Path(path)
-        model = self.path.read_bytes()
         try:
             # large networks keep their weights in files beside, which only a path leads to
             self.session = open_session(str(self.path), threads)
-        except Exception as error:  # onnxruntime raises classes of its own that share only Exception
+        except ValueError as error:
             raise HMTalkerError(
                 f"'{self.path.name}' is damaged or no ONNX network; convert it again with 'hmtalker encoder'."
             ) from error
-        self.sha256 = hashlib.sha256(model).hexdigest()
+        self.sha256 = sha256(self.path)
 
 
 class AveEncoder:

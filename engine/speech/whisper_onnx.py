@@ -63,7 +63,7 @@ class WhisperEncoder:
         try:
             self._session: Any = open_session(model, threads)
             self.dimension = int(self._session.get_outputs()[0].shape[-1])
-        except Exception as error:  # onnxruntime raises classes of its own that share only Exception
+        except (IndexError, TypeError, ValueError) as error:
             raise HMTalkerError(
                 f"The speech encoder '{self.path.name}' is damaged or is not a converted Whisper file; "
                 "install HM-Talker again."

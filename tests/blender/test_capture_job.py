@@ -312,6 +312,31 @@ def test_switching_the_extension_off_ends_the_worker(settings, add_video, part, 
     assert not is_alive(number)
 
 
+def killed_with_its_worker(code: str, folder: Path) -> None:
+    """Kill a Blender that runs `code` once its worker writes into `folder`; the worker has to end by itself."""
+    blender = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "BLENDER_USER_RESOURCES": USER_FOLDER},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        note, end = folder / "kept.txt", time.monotonic() + 60
+        while not note.exists():
+            assert blender.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        number = int((folder / "process.txt").read_text())
+        assert is_alive(number)
+        blender.send_signal(signal.SIGKILL)
+        blender.wait()
+        while is_alive(number):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        blender.kill()
+        blender.wait()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="kills a process")
 def test_a_worker_ends_with_a_blender_that_is_killed(settings, add_video, environment, tmp_path) -> None:
     """In a Blender of its own, with the installed extension."""
@@ -326,27 +351,7 @@ settings.dataset = {str(tmp_path / "killed")!r}
 bpy.ops.hmtalker.add_videos(directory={str(tmp_path)!r}, files=[{{"name": "slow.mp4"}}])
 bpy.ops.hmtalker.capture()
 """
-    blender = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**os.environ, "BLENDER_USER_RESOURCES": USER_FOLDER},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        note, end = tmp_path / "killed/kept.txt", time.monotonic() + 60
-        while not note.exists():
-            assert blender.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        number = int((tmp_path / "killed/process.txt").read_text())
-        assert is_alive(number)
-        blender.send_signal(signal.SIGKILL)
-        blender.wait()
-        while is_alive(number):
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    finally:
-        blender.kill()
-        blender.wait()
+    killed_with_its_worker(code, tmp_path / "killed")
 
 
 def test_videos_are_chosen_once_and_can_be_taken_off(settings, tmp_path) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PACKAGE, USER_FOLDER, bpy
-from test_capture_job import environment, is_alive, settings, tick_until  # noqa: F401
+from conftest import PACKAGE, bpy
+from test_capture_job import environment, killed_with_its_worker, settings, tick_until  # noqa: F401
 from test_interface import Recorder, Window, draw
 
 CONSENT = {
@@ -304,27 +301,7 @@ for name, value in {CONSENT!r}.items():
 training.consent.given = True
 bpy.ops.hmtalker.train()
 """
-    blender = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**os.environ, "BLENDER_USER_RESOURCES": USER_FOLDER},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        note, end = work / "kept.txt", time.monotonic() + 60
-        while not note.exists():
-            assert blender.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        number = int((work / "process.txt").read_text())
-        assert is_alive(number)
-        blender.send_signal(signal.SIGKILL)
-        blender.wait()
-        while is_alive(number):
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    finally:
-        blender.kill()
-        blender.wait()
+    killed_with_its_worker(code, work)
     assert "stopped in step 3 of 5 (Face" in panel().texts()
     assert bpy.ops.hmtalker.train() == {"FINISHED"}
     assert (work / "steps.txt").read_text() == "1 21 "

@@ -53,7 +53,7 @@ def load_networks(folder: str | Path, *, threads: int = 1) -> FaceNetworks:
             names = {output.name for output in session.get_outputs()}
             if [given.name for given in session.get_inputs()] != [source] or not names.issuperset(outputs):
                 raise ValueError("other inputs or outputs")
-        except Exception as error:  # onnxruntime raises classes of its own that share only Exception
+        except ValueError as error:
             raise HMTalkerError(
                 f"The face network '{path}' is damaged or is another network; install HM-Talker again."
             ) from error

@@ -56,7 +56,7 @@ class PersonNetwork:
             session = open_session(data)
             if [given.name for given in session.get_inputs()] != ["image"]:
                 raise ValueError("other inputs")
-        except Exception as error:  # onnxruntime raises classes of its own that share only Exception
+        except (OSError, ValueError) as error:
             raise HMTalkerError(
                 f"The person network '{self._path}' cannot be read or is another network; install HM-Talker again."
             ) from error
