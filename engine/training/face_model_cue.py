@@ -14,8 +14,9 @@ import numpy as np
 
 from .. import action_units
 from .action_unit_smoothing import with_action_units
-from .dataset import Dataset, DatasetError
-from .filmed_motion import generic_shapes, way_from_mesh
+from .dataset import Dataset
+from .filmed_motion import generic_shapes
+from .tracked_face import load_tracked_face
 
 RIDGE = 2.0e-5
 """Square metres per squared intensity: some 0.2 mm of each landmark, as much as a tracker is sure of."""
@@ -42,23 +43,12 @@ def with_face_model_cue(folder: Path, dataset: Dataset) -> Dataset:
 
     folder: the dataset's. Raises DatasetError where its landmarks are missing.
     """
-    try:
-        with np.load(folder / "performance.npz") as data:
-            names, usable = [str(name) for name in data["clips"]], data["usable"]
-        with np.load(folder / "head.npz") as data:
-            rotations = data["rotations"]
-        with np.load(folder / "face.npz") as data:
-            mesh = data["mesh"].astype(np.float64)
-        landmarks = np.concatenate([np.load(folder / "landmarks" / f"{name}.npy") for name in names])
-    except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(
-            f"'{folder}' has no landmarks ({error}); train with the cue 'au', or capture again."
-        ) from error
+    tracked = load_tracked_face(folder)
     units = dataset.performance.action_units.copy()
-    way = way_from_mesh(landmarks, rotations, mesh)
     usual = units.sum(1)
-    rest = usable & (usual <= np.percentile(usual[usable], 5))
-    fitted = fit_coefficients(way - np.nanmedian(way[rest], axis=0), generic_shapes())[:, : units.shape[1]]
+    rest = tracked.usable & (usual <= np.percentile(usual[tracked.usable], 5))
+    way = tracked.way - np.nanmedian(tracked.way[rest], axis=0)
+    fitted = fit_coefficients(way, generic_shapes())[:, : units.shape[1]]
     seen = np.isfinite(fitted).all(1)
     lower = list(action_units.LOWER_INDEX)
     units[np.ix_(seen, lower)] = action_units.clip(fitted)[np.ix_(seen, lower)]

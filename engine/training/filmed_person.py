@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ..camera import Camera
-from .dataset import Dataset, DatasetError
-from .filmed_motion import CHANNELS, FaceShapes, fit_shapes, generic_shapes, way_from_mesh, with_motion
+from .dataset import Dataset
+from .filmed_motion import CHANNELS, FaceShapes, fit_shapes, generic_shapes, with_motion
 from .filmed_surface import Reference, choose_reference, filmed_surface
 from .frame_store import FrameStore
 from .motion_stage import SurfaceMotion
 from .mouth_interior import mouth_interior
 from .surface import Surface
+from .tracked_face import load_tracked_face
 
 LARGEST_SET = 34_000
 """Samples of the surface that may become Gaussians; larger frames are sampled more coarsely."""
@@ -28,21 +29,11 @@ def is_filmed(folder: Path) -> bool:
 
 def filmed_person(folder: Path, dataset: Dataset, seed: int = 0) -> SurfaceMotion:
     """Surface and motion of the person in `folder`. Raises :class:`DatasetError` for a folder that lacks something."""
-    try:
-        with np.load(folder / "performance.npz") as data:
-            usable = data["usable"] & data["training"]
-            names = [str(name) for name in data["clips"]]
-        with np.load(folder / "head.npz") as data:
-            rotations = data["rotations"]
-        with np.load(folder / "face.npz") as data:
-            mesh = data["mesh"].astype(np.float64)
-        landmarks = np.concatenate([np.load(folder / "landmarks" / f"{name}.npy") for name in names])
-    except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(f"'{folder}' is not a finished capture ({error}); run the capture to its end.") from error
+    tracked = load_tracked_face(folder)
     performance = dataset.performance
     channels = np.concatenate([performance.action_units, performance.rounding], 1)
-    way = way_from_mesh(landmarks, rotations, mesh).astype(np.float32)
-    shapes = fit_shapes(way, channels, usable, mesh, generic_shapes())
+    usable = tracked.usable & tracked.training
+    shapes = fit_shapes(tracked.way, channels, usable, tracked.mesh, generic_shapes())
     row = choose_reference(performance.head, performance.action_units, np.flatnonzero(usable))
     surface = _surface(folder, row, performance.head[row], shapes, dataset.camera, dataset.pivot)
     details = np.concatenate([np.zeros((len(channels), len(CHANNELS)), np.float32), shapes.detail_weights], 1)
