@@ -84,9 +84,10 @@ def rendered_video(
 ) -> Seen:
     """The avatar, driven by "audio" or "action_units" (and audio). units: [T,17] of the dataset's frames."""
     renderer = Renderer(avatar)
+    encoder = avatar.header["encoder"]["id"]
 
     def drawn(stretch: Stretch) -> Iterable[np.ndarray]:
-        voice = Voice(renderer.motion, frames.speech(stretch.clip), frames.frames_of(stretch.clip))
+        voice = Voice(renderer.motion, frames.speech(stretch.clip, encoder), frames.frames_of(stretch.clip))
         for place, row in enumerate(stretch.rows):
             body = None if frames.body is None else frames.body[row]
             state = voice.state(driver, stretch.first + place, units[row], frames.head[row], body)

@@ -16,17 +16,17 @@ from hmtalker.avatar import Avatar
 from hmtalker.errors import HMTalkerError
 from hmtalker.motion.config import MotionConfig
 from hmtalker.render import available_threads
-from hmtalker.speech.whisper_onnx import WHISPER_ID
-from hmtalker.training.blendshape_cue import with_blendshape_cue
+from hmtalker.speech.encoder import DEFAULT, create
 from hmtalker.training.dataset import Dataset, Pictures, load_camera, load_performance, load_pictures
 from hmtalker.training.export import build_avatar
 from hmtalker.training.filmed_person import filmed_person, is_filmed
 from hmtalker.training.frame_store import FrameStore
 from hmtalker.training.motion_stage import SurfaceMotion
 from hmtalker.training.presets import PRESETS, Preset
-from hmtalker.training.train import FINEST
+from hmtalker.training.train import CUES, FINEST
 from hmtalker.training.trainer import Trainer
-from hmtalker.training.variants import Variant
+from hmtalker.training.variants import ENCODERS, Variant
+from hmtalker.training.voice import hear_with
 
 FULL = "gate"
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -39,6 +39,8 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sfp-off": ("no stochastic feature pairing", ("sfp=off",)),
     "attention-off": ("no region attention", ("attention=off",)),
     "mouth-audio": ("mouth by the voice alone", ("mouth=audio",)),
+    "face-model": ("cue: a linear face model's coefficients", ("cue=3dmm",)),
+    "mel": ("encoder: mel spectrogram, trained jointly", ("encoder=mel",)),
 }
 """Name -> what it is, and the flags of ``hmtalker train --variant``."""
 
@@ -72,8 +74,8 @@ class Workshop:
 
     folder: Path
     frames: int
-    _cues: dict[str, Dataset] = field(default_factory=dict)
-    _people: dict[tuple[str, int], SurfaceMotion] = field(default_factory=dict)
+    _datasets: dict[tuple[str, str], Dataset] = field(default_factory=dict)
+    _people: dict[tuple[str, str, int], SurfaceMotion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not is_filmed(self.folder):
@@ -81,18 +83,19 @@ class Workshop:
 
     def dataset(self, row: str) -> Dataset:
         """What a row learns from; the test pictures are not in it."""
-        if not self._cues:
+        cue, encoder = key = cue_of(row), encoder_of(row)
+        if key not in self._datasets:
+            if encoder != DEFAULT:
+                hear_with(self.folder, create(encoder))
             camera, pivot = load_camera(self.folder / "camera.json")
             pictures = training_pictures(load_pictures(self.folder, stream=True), self.frames)
-            self._cues["au"] = Dataset(camera, pivot, load_performance(self.folder), pictures)
-        cue = cue_of(row)
-        if cue not in self._cues:
-            self._cues[cue] = with_blendshape_cue(self.folder, self._cues["au"])
-        return self._cues[cue]
+            dataset = Dataset(camera, pivot, load_performance(self.folder, encoder), pictures)
+            self._datasets[key] = CUES[cue](self.folder, dataset) if cue in CUES else dataset
+        return self._datasets[key]
 
     def person(self, row: str, seed: int) -> SurfaceMotion:
         """Surface and motion that a row starts from."""
-        key = (cue_of(row), seed)
+        key = (cue_of(row), encoder_of(row), seed)
         if key not in self._people:
             self._people[key] = filmed_person(self.folder, self.dataset(row), seed)
         return self._people[key]
@@ -115,7 +118,7 @@ class Workshop:
             "name": f"{row}, seed {preset.seed}",
             "licence": "",
             "attribution": "",
-            "encoder": {"id": WHISPER_ID, "dim": config.feature_dimension},
+            "encoder": {"id": encoder_of(row), "dim": config.feature_dimension},
             "training": preset.to_dict(),
             "metrics": {},
             "thumbnail": "",
@@ -126,9 +129,14 @@ class Workshop:
 
 
 def cue_of(row: str) -> str:
-    """Where the row's Action Units come from: "au" or "blendshape"."""
+    """Where the row's Action Units come from: "au", "blendshape" or "3dmm"."""
     cue = Variant.parse(ROWS[row][1]).cue
     return "au" if cue == "none" else cue
+
+
+def encoder_of(row: str) -> str:
+    """The id of the encoder that the row hears with."""
+    return ENCODERS[Variant.parse(ROWS[row][1]).encoder]
 
 
 def training_pictures(pictures: Pictures, most: int) -> Pictures:

@@ -10,16 +10,13 @@ behind the one before.
 
 from __future__ import annotations
 
-import argparse
-import io
 import math
 from pathlib import Path
 
 import numpy as np
 
-from ..atomic_file import write_atomically
 from ..errors import HMTalkerError
-from ..pretrained import fetch
+from .conversion import run, write_npz
 
 EMBEDDING = 128
 BLOCKS: tuple[tuple[int, int, int], ...] = (
@@ -90,23 +87,14 @@ def convert(source: str | Path, out: str | Path) -> int:
         raise HMTalkerError(f"'{source}' cannot be read ({error.strerror or error}); fetch it again.") from error
     except ValueError as error:
         raise HMTalkerError(f"'{Path(source).name}' is not dlib's face network ({error}); fetch it again.") from error
-    stream = io.BytesIO()
-    np.savez(stream, **{name: array.astype(np.float16) for name, array in arrays.items()})
-    write_atomically(Path(out), [stream.getvalue()])
-    return len(stream.getvalue())
+    return write_npz(out, {name: array.astype(np.float16) for name, array in arrays.items()})
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("hmtalker.evaluation.convert_identity", description=str(__doc__).split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="the .npz file to write")
-    parser.add_argument("--model", type=Path, help="dlib_face_recognition_resnet_model_v1.dat (default: fetch it)")
-    options = parser.parse_args(arguments)
-    try:
-        size = convert(options.model or fetch("face-identity"), options.out)
-    except HMTalkerError as error:
-        parser.exit(1, f"{error}\n")
-    print(f"{options.out}  {size} bytes")
-    return 0
+    title = str(__doc__).split("\n")[0]
+    return run(
+        "convert_identity", title, "face-identity", "dlib_face_recognition_resnet_model_v1.dat", convert, arguments
+    )
 
 
 if __name__ == "__main__":

