@@ -8,6 +8,7 @@ compared through it.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -134,16 +135,23 @@ class BranchStage:
 
     def offsets(self, lower: Tensor, upper: Tensor, mouth: Tensor) -> Tensor:
         """Offsets of the branch's Gaussians under conditions [32] each: [N,10] or [N,3]."""
-        count = self.parameters.count
+        means, rows, weights = self.parameters.means, self.scene.rows, tuple(self.field.parameters())
+        conditions = (lower, upper) if self.branch == "face" else (mouth,)
         if self.moving and self.schedule.grid_rate > 0:
-            self.encoding = self.field.encode(self.parameters.means)
-        elif self.encoding is None or len(self.encoding) != count or self.iteration % ENCODING_EVERY == 0:
+            together = rows.run(self._encoding_and_offsets, weights, means, *conditions)
+            features = self.field.encoding.shape.features
+            self.encoding = together[:, :features].detach()
+            return together[:, features:]
+        if self.encoding is None or len(self.encoding) != len(means) or self.iteration % ENCODING_EVERY == 0:
             with torch.no_grad():
-                self.encoding = self.field.encode(self.parameters.means)
+                self.encoding = rows.run(self.field.encode, (), means)
         with torch.set_grad_enabled(self.moving):
-            if self.branch == "face":
-                return self.model.face_offsets(self.encoding, lower[None], upper[None])[0]
-            return self.model.mouth_offsets(self.encoding, mouth[None])[0]
+            return rows.run(self.field, weights, self.encoding, *conditions)
+
+    def _encoding_and_offsets(self, means: Tensor, *conditions: Tensor) -> Tensor:
+        """[n,36+10] or [n,36+3], so that the tables are asked once."""
+        encoding = self.field.encode(means)
+        return torch.cat([encoding, self.field(encoding, *conditions)], 1)
 
     def step(self) -> dict[str, float]:
         """One frame: render, compare, descend; now and then densify and prune."""
@@ -169,7 +177,7 @@ class BranchStage:
             alpha_term, alpha_error = alpha_terms(layer.alpha, target.face_alpha, schedule)
         else:
             with torch.no_grad():
-                front_offsets = self.model.face_offsets(self.front_encoding, lower[None], upper[None])[0]
+                front_offsets = self.scene.rows.run(self.model.face_field, (), self.front_encoding, lower, upper)
                 assert self.front is not None
                 front = self.scene.layer("face", self.front, front_offsets, head, camera, self.pictures.body_of(frame))
             image, truth, alpha_error = self._mouth(front, layer, target, background)
@@ -203,7 +211,8 @@ class BranchStage:
         if self.iteration % schedule.attention_every:
             return 0.0
         assert self.encoding is not None
-        lengths = attention_lengths(self.model.face_field, self.encoding.detach())
+        field = self.model.face_field
+        lengths = self.scene.rows.run(partial(attention_lengths, field), tuple(field.parameters()), self.encoding)
         picture = attention_picture(self.scene, layer, lengths, camera)
         hair = target.hair if sees_hair(schedule, self.iteration) else None
         return attention_error(picture, lips, hair, schedule.attention_lips, schedule.attention_hair)
@@ -226,8 +235,6 @@ class BranchStage:
                 self.motion_optimiser.step()
         self.optimiser.zero_grad()
         self.model.zero_grad()
-        if self.encoding is not None:
-            self.encoding = self.encoding.detach()
         self.iteration += 1
         self._decay()
         self._densify()

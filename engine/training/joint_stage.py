@@ -90,8 +90,8 @@ class JointStage:
         target = target_of(self.pictures, frame, crop)
         with torch.no_grad():
             lower, upper, mouth = self.conditions.of(frame)
-            face_offsets = self.model.face_offsets(self.face_encoding, lower[None], upper[None])[0]
-            mouth_offsets = self.model.mouth_offsets(self.mouth_encoding, mouth[None])[0]
+            face_offsets = self.scene.rows.run(self.model.face_field, (), self.face_encoding, lower, upper)
+            mouth_offsets = self.scene.rows.run(self.model.mouth_field, (), self.mouth_encoding, mouth)
         front = self.scene.layer("face", self.face, face_offsets, head, camera, self.pictures.body_of(frame))
         back = self.scene.layer("mouth", self.mouth, mouth_offsets, head, camera)
         background = random_background(self.rng)

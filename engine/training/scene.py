@@ -15,6 +15,7 @@ from ..head_pose import HeadPose
 from ..rasterize.autograd import Screen, rasterize
 from ..rasterize.cpu import CpuRasterizer
 from .parameters import GaussianParameters
+from .row_threads import RowThreads
 
 
 @dataclass
@@ -26,11 +27,15 @@ class RenderedLayer:
 
 
 class Scene:
-    """Renders posed parameter sets. Each has a rasterizer of its own, whose buffers live until its backward pass."""
+    """Renders posed parameter sets. Each has a rasterizer of its own, whose buffers live until its backward pass.
+
+    `rows` runs what moves the Gaussians, on as many threads.
+    """
 
     def __init__(self, pivot: np.ndarray, threads: int) -> None:
         self.pivot = torch.from_numpy(np.asarray(pivot, np.float32))
         self.rasterizers = {name: CpuRasterizer(threads=threads) for name in ("face", "mouth", "extra")}
+        self.rows = RowThreads(threads)
 
     def layer(
         self,
