@@ -52,7 +52,7 @@ class Ablation:
         self.frames = HeldOutFrames(dataset)
         self.stretches: list[Stretch] = self.frames.stretches(held_out)
         self.networks = load_networks(find_networks())
-        self.workshop = Workshop(dataset, schedule.frames)
+        self.workshop = Workshop(dataset, schedule)
         out.mkdir(parents=True, exist_ok=True)
 
     def inputs(self, row: str, seed: int) -> dict[str, Any]:
@@ -230,10 +230,11 @@ def main() -> int:
                         help=f"times those of stages F, M and J ({standard.pictures})")  # fmt: skip
     parser.add_argument("--frames", type=int, default=standard.frames, metavar="N",
                         help=f"pictures to learn from, evenly ({standard.frames})")  # fmt: skip
+    parser.add_argument("--clips", type=int, default=standard.clips, metavar="N", help="clips to learn from (all)")
     parser.add_argument("--held-out", type=int, default=400, metavar="N", help="frames to measure (400)")
     parser.add_argument("--table", action="store_true", help="train nothing")
     options = parser.parse_args()
-    schedule = Schedule(options.preset, options.scale, options.picture_scale, options.frames)
+    schedule = Schedule(options.preset, options.scale, options.picture_scale, options.frames, options.clips)
     try:
         ablation = Ablation(options.dataset, options.out, schedule, options.held_out)
         for seed in options.seeds if not options.table else ():

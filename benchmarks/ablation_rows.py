@@ -17,7 +17,7 @@ from hmtalker.errors import HMTalkerError
 from hmtalker.motion.config import MotionConfig
 from hmtalker.render import available_threads
 from hmtalker.speech.encoder import DEFAULT, create
-from hmtalker.training.dataset import Dataset, Pictures, load_camera, load_performance, load_pictures
+from hmtalker.training.dataset import Dataset, Performance, Pictures, load_camera, load_performance, load_pictures
 from hmtalker.training.export import build_avatar
 from hmtalker.training.filmed_person import filmed_person, is_filmed
 from hmtalker.training.frame_store import FrameStore
@@ -56,6 +56,8 @@ class Schedule:
     """Times those of stages F, M and J."""
     frames: int = 3000
     """Pictures to learn from, evenly over the training clips."""
+    clips: int = 0
+    """Clips to learn from, evenly over the training clips; 0 for all."""
 
 
 def preset_of(row: str, seed: int, schedule: Schedule) -> Preset:
@@ -73,7 +75,7 @@ class Workshop:
     """A dataset, and the people lifted from it, read once for all rows."""
 
     folder: Path
-    frames: int
+    schedule: Schedule
     _datasets: dict[tuple[str, str], Dataset] = field(default_factory=dict)
     _people: dict[tuple[str, str, int], SurfaceMotion] = field(default_factory=dict)
 
@@ -88,8 +90,10 @@ class Workshop:
             if encoder != DEFAULT:
                 hear_with(self.folder, create(encoder))
             camera, pivot = load_camera(self.folder / "camera.json")
-            pictures = training_pictures(load_pictures(self.folder, stream=True), self.frames)
-            dataset = Dataset(camera, pivot, load_performance(self.folder, encoder), pictures)
+            performance = some_clips(load_performance(self.folder, encoder), self.schedule.clips)
+            pictures = load_pictures(self.folder, stream=True)
+            pictures = training_pictures(pictures, self.schedule.frames, performance.train_clip)
+            dataset = Dataset(camera, pivot, performance, pictures)
             self._datasets[key] = CUES[cue](self.folder, dataset) if cue in CUES else dataset
         return self._datasets[key]
 
@@ -139,9 +143,19 @@ def encoder_of(row: str) -> str:
     return ENCODERS[Variant.parse(ROWS[row][1]).encoder]
 
 
-def training_pictures(pictures: Pictures, most: int) -> Pictures:
-    """At most so many of the pictures that are not for testing, evenly."""
-    learning = np.flatnonzero(~pictures.test)
+def some_clips(performance: Performance, most: int) -> Performance:
+    """`performance` with at most so many of its training clips, evenly; 0 for all."""
+    training = np.flatnonzero(performance.train_clip)
+    if not most or most >= len(training):
+        return performance
+    chosen = np.zeros_like(performance.train_clip)
+    chosen[training[np.linspace(0, len(training) - 1, most).round().astype(int)]] = True
+    return replace(performance, train_clip=chosen)
+
+
+def training_pictures(pictures: Pictures, most: int, clips: np.ndarray) -> Pictures:
+    """At most so many of the pictures that are not for testing, of `clips` (bool [C]), evenly."""
+    learning = np.flatnonzero(~pictures.test & clips[pictures.clip_index])
     chosen = learning[np.unique(np.linspace(0, len(learning) - 1, min(most, len(learning))).round().astype(int))]
     rows: dict[str, Any] = {}
     for name, value in vars(pictures).items():

@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from ablation import differences_table, means_table
 from ablation_motion import Figures, Seen, load_videos, save_videos
-from ablation_rows import FULL, ROWS, Schedule, preset_of, training_pictures, work_folder
+from ablation_rows import FULL, ROWS, Schedule, preset_of, some_clips, training_pictures, work_folder
 from bootstrap import mean_interval
 
 from hmtalker.errors import HMTalkerError
 from hmtalker.evaluation.held_out import AUDIO, UNITS
 from hmtalker.motion.model import MotionConfig, MotionModel
-from hmtalker.training.dataset import Pictures
+from hmtalker.training.dataset import Performance, Pictures
 from hmtalker.training.frame_store import FrameStore
 from hmtalker.training.presets import PRESETS
 from hmtalker.training.variants import Variant
@@ -94,13 +94,24 @@ def test_test_pictures_are_not_learnt_from(tmp_path):
         FrameStore(files, 4), FrameStore(files, 4), column[:, None], column[:, None], column, column, test,
         column[:, None], np.ones(10, bool),
     )  # fmt: skip
-    chosen = training_pictures(pictures, 4)
+    everyone = np.ones(10, bool)
+    chosen = training_pictures(pictures, 4, everyone)
     assert chosen.count == 4
     assert not chosen.test.any()
     assert chosen.clip_index[0] == 1
     assert chosen.clip_index[-1] == 9
     assert [int(chosen.rgba[row][0, 0, 0]) for row in range(4)] == chosen.clip_index.tolist()
-    assert training_pictures(pictures, 100).count == 8
+    assert training_pictures(pictures, 100, everyone).count == 8
+    assert training_pictures(pictures, 100, column < 4).clip_index.tolist() == [1, 2, 3]
+
+
+def test_fewer_clips_are_chosen_evenly_among_those_for_training():
+    nothing = np.zeros((0, 2), np.float32)
+    training = np.arange(10) % 5 != 0
+    heard = Performance(nothing, nothing, nothing, nothing, training, [], nothing, nothing)
+    assert np.flatnonzero(some_clips(heard, 3).train_clip).tolist() == [1, 6, 9]
+    for most in (0, 8, 100):
+        assert some_clips(heard, most) is heard
 
 
 def test_checkpoints_of_another_schedule_are_not_gone_on_with(tmp_path):
