@@ -2,13 +2,15 @@
 """Is the head's pose right, and is it steady? Landmarks of known pose, filmed synthetic people, real footage.
 
     python benchmarks/head_pose.py drawn  [--identities 3]
-    python benchmarks/head_pose.py people ["ict 131" "makehuman 132" ...] [--frames 250]
+    python benchmarks/head_pose.py people ["ict 131" "makehuman 132" ...] [--frames 375] [--recordings FOLDER]
+    python benchmarks/head_pose.py cost   ["ict 301"] [--frames 375] [--recordings FOLDER]
     python benchmarks/head_pose.py real   [--clips 20]
 
 drawn: faces of the ICT model (random identities; jaw, lips, cheeks, brows and lids moving; ±20° of yaw) are projected
 to 2-D landmarks, without pictures and so without flow. "white" noise is 0.5 px, new in every frame and landmark;
 "tracker" noise adds 0.5 px that is shared by neighbouring landmarks and fades over some ten frames.
-people: what head_pose_people says. real: jitter on clips of one person, by head_pose_recording.
+people: what head_pose_people says. cost: how long 12,000 frames take to solve. real: jitter on clips of one person, by
+head_pose_recording.
 
 Ends with 1 where a limit of head_pose_scores is missed ("drawn", tracker noise: shown only).
 """
@@ -128,17 +130,21 @@ def drawn(path: Path, identities: int, frames: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("drawn", "people", "real"))
+    parser.add_argument("what", choices=("drawn", "people", "cost", "real"))
     parser.add_argument("who", nargs="*", default=list(head_pose_people.WHO), help="people: model and seed")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with ict_facekit, makehuman_cc0, grid_s1")
     parser.add_argument("--identities", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=250)
+    parser.add_argument("--frames", type=int, default=375)
+    parser.add_argument("--recordings", type=Path, help="people: keep what is seen of their films, to solve it again")
     parser.add_argument("--clips", type=int, default=20)
     options = parser.parse_args()
     if options.what == "drawn":
         good = drawn(options.data / FACES, options.identities, options.frames)
+    elif options.what == "cost":
+        head_pose_people.cost(options.who[0], options.frames, options.data, options.recordings)
+        good = True
     elif options.what == "people":
-        good = head_pose_people.measure(options.who, options.frames, options.data)
+        good = head_pose_people.measure(options.who, options.frames, options.data, options.recordings)
     else:
         good = head_pose_recording.measure(options.data / "grid_s1" / "clips", options.clips)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

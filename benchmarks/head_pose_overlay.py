@@ -67,7 +67,7 @@ def main() -> int:
     options = parser.parse_args()
     seen, size = seen_in(options.videos)
     landmarks = seen.landmarks[:, list(SOLVED_LANDMARKS), :2]
-    head = solve_capture(landmarks, seen.flow, seen.tracks, seen.clips, size, seen.blendshapes)
+    head = solve_capture(landmarks, seen.flow, seen.tracks, seen.clips, size)
     mesh = head.mesh()[:468]
     picture = (options.scale * size[0], options.scale * size[1])
     writer = cv2.VideoWriter(str(options.out), cv2.VideoWriter.fourcc(*"mp4v"), 25, picture)

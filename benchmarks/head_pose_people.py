@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import cv2
@@ -31,8 +31,8 @@ from hmtalker.capture.head.pose_smoothing import Smoothness
 from hmtalker.capture.head.rigid_flow import RigidFlow
 from hmtalker.head_pose import HeadPose
 
-WHO = ("ict 141", "makehuman 142", "ict 131", "makehuman 132", "ict 133", "makehuman 134")
-"""Models and seeds; nothing was tuned on the first two."""
+WHO = ("ict 301", "makehuman 302", "ict 303")
+"""Models and seeds; nothing was tuned on these."""
 FPS = 25
 CLIP = 75
 """Frames between cuts."""
@@ -174,14 +174,41 @@ def each_frame_alone(landmarks: np.ndarray, size: tuple[int, int]) -> tuple[np.n
     return np.array(rotations[1:]), np.array(translations[1:])
 
 
-def measure(who: list[str], frames: int, data: Path) -> bool:
+def seen_of(kind: str, seed: int, frames: int, data: Path, folder: Path | None) -> Seen:
+    """What is seen of a person's film; kept in `folder`, and read from there the next time. A change of the people, the
+    face tracker or the flow wants an empty folder."""
+    path = None if folder is None else folder / f"{kind}_{seed}_{frames}.npz"
+    if path is not None and path.exists():
+        with np.load(path) as kept:
+            return Seen(**{field.name: kept[field.name] for field in fields(Seen)})
+    seen = watch(film(person(kind, seed, data), seed, frames))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, **{field.name: getattr(seen, field.name) for field in fields(Seen)})
+    return seen
+
+
+def measure(who: list[str], frames: int, data: Path, folder: Path | None = None) -> bool:
     """Print errors for each person, with and without flow and next to the peer; whether all limits hold."""
     good = True
     for name in who:
         kind, seed = name.split()
-        seen = watch(film(person(kind, int(seed), data), int(seed), frames))
-        good &= report(name, int(seed), seen)
+        good &= report(name, int(seed), seen_of(kind, int(seed), frames, data, folder))
     return good
+
+
+def cost(name: str, frames: int, data: Path, folder: Path | None, length: int = 12_000) -> None:
+    """Print how long a capture of `length` frames takes to solve: one person's film again and again."""
+    kind, seed = name.split()
+    seen = seen_of(kind, int(seed), frames, data, folder)
+    again = np.arange(length) % len(seen.clips)
+    clips = seen.clips[again] + (seen.clips.max() + 1) * (np.arange(length) // len(seen.clips))
+    landmarks = seen.landmarks[again][:, list(SOLVED_LANDMARKS), :2]
+    flow, tracks = seen.flow[again], seen.tracks[again]
+    began = time.process_time()
+    solved = solve_capture(landmarks, flow, tracks, clips, (512, 512))
+    spent = time.process_time() - began
+    print(f"{length} frames: {spent:.0f} s of processor time, {solved.motion.seconds:.0f} s on the clock")
 
 
 def report(name: str, seed: int, seen: Seen) -> bool:
@@ -202,7 +229,7 @@ def report(name: str, seed: int, seen: Seen) -> bool:
         ("flow, no temporal prior", seen.flow, rough),
         ("flow", seen.flow, None),
     ):
-        solved = solve_capture(landmarks, flow, seen.tracks, seen.clips, size, seen.blendshapes, settings)
+        solved = solve_capture(landmarks, flow, seen.tracks, seen.clips, size, settings)
         motion = solved.motion
         row = scores(motion.rotations, motion.translations, *truth)
         print(

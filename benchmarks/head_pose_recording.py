@@ -55,7 +55,7 @@ def measure(folder: Path, count: int) -> bool:
     good = False
     for flow in (None, seen.flow):
         for settings in (rough, None):
-            solved = solve_capture(landmarks, flow, seen.tracks, seen.clips, size, seen.blendshapes, settings)
+            solved = solve_capture(landmarks, flow, seen.tracks, seen.clips, size, settings)
             motion = solved.motion
             spread = np.degrees(np.ptp(np.percentile(motion.head_poses(np.zeros(3))[:, :3], [1, 99], axis=0), axis=0))
             print(

@@ -19,7 +19,7 @@ from .head.head_pose_model import HeadMotion, Jitter, jitter
 from .journal import Journal, digest
 from .read_stage import Footage
 
-VERSION = 1
+VERSION = 2
 PIVOT_FROM_EYES = (0.0, -0.10, -0.09)
 """Metres from between the eyes to the middle of the neck, about which a head nods and turns (estimated)."""
 

@@ -70,14 +70,14 @@ def observed(made: Film) -> Observations:
         0.2 * ones,
         ones,
         1.5,
-        np.zeros((len(made.pixels), 2)),
+        np.eye(2),
     )
 
 
 def test_a_persons_own_modes_are_found_where_poses_are_known() -> None:
     shape, generic, own = face()
     made = film(200, 0.1, generic, own, shape)
-    prior = Prior(shape, FOCAL, np.full(len(shape), 0.004**-2.0), 1.0)
+    prior = Prior(shape, FOCAL, np.eye(3 * len(shape)) * 0.004**-2.0, 1.0)
     start = State(Head(shape, generic, FOCAL), made.poses)
     fitted = fit_modes(observed(made), start, prior, generic, np.full(len(shape), 0.001)).head
     before, after = np.abs(own), np.abs(fitted.modes - generic - own)
@@ -90,7 +90,7 @@ def test_modes_stay_where_nothing_is_seen() -> None:
     shape, generic, own = face()
     made = film(60, 0.1, generic, own, shape)
     made.pixels[:, 7] = np.nan
-    prior = Prior(shape, FOCAL, np.full(len(shape), 0.004**-2.0), 1.0)
+    prior = Prior(shape, FOCAL, np.eye(3 * len(shape)) * 0.004**-2.0, 1.0)
     start = State(Head(shape, generic, FOCAL), made.poses)
     fitted = fit_modes(observed(made), start, prior, generic, np.full(len(shape), 0.001)).head
     assert np.array_equal(fitted.modes[:, 7], generic[:, 7])

@@ -15,7 +15,6 @@ from hmtalker.capture.errors import CaptureError
 from hmtalker.capture.head.canonical_face import SOLVED_LANDMARKS, canonical_face, fitted_mesh, flow_places
 from hmtalker.capture.head.canonical_mesh import canonical_triangles
 from hmtalker.capture.head.capture_motion import ANOTHER_PERSON, GOOD, NO_FACE, solve_capture
-from hmtalker.capture.head.expression_modes import expected_amounts, expression_modes
 from hmtalker.capture.head.frontal_view import CELL, HIGH, LOW, depth_grid
 from hmtalker.capture.head.one_person import other_people
 from hmtalker.capture.head.rigid_flow import POINTS, RigidFlow
@@ -235,10 +234,3 @@ def test_the_mesh_of_a_person_passes_through_the_solved_landmarks() -> None:
     wide = face[list(SOLVED_LANDMARKS)] * [1.1, 1, 1]
     assert np.abs(fitted_mesh(wide)[list(SOLVED_LANDMARKS)] - wide).max() < 0.001
     assert canonical_triangles().max() == 467
-
-
-def test_expected_expressions_are_none_for_an_unchanging_face() -> None:
-    scores = np.tile(np.random.default_rng(0).uniform(0, 1, 52), (10, 1))
-    scores[3] = np.nan
-    assert np.allclose(expected_amounts(scores), 0, atol=1e-6)
-    assert expected_amounts(scores).shape == (10, len(expression_modes()))

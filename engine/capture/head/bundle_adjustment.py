@@ -8,6 +8,8 @@ they turn out to move, each observation by a Cauchy loss. A canonical face serve
 gauge: the solved shape is laid onto it, at a given distance between the eyes. After the joint solution, the poses are
 smoothed (``pose_smoothing``) with shape and lens fixed.
 
+Of expressions, both the modes (``expression_fit``) and which of them a person uses together are learnt on the way.
+
 Landmark errors are not independent from frame to frame or from point to point (a tracker's bias follows the pose and
 the expression), so both kinds of evidence are capped: `independent_frames`, `independent_landmarks`.
 """
@@ -34,14 +36,20 @@ from .bundle_equations import (
     refine,
     squared_residuals,
 )
-from .expression_fit import fit_modes
+from .expression_fit import fit_modes, usual_amounts
 from .first_poses import fill_gaps, weak_perspective
+from .head_population import Population
 from .head_pose_model import Head, HeadMotion, Poses, jitter, nearest_rotations
 from .pose_smoothing import Smoothness, smooth_poses
 
 FEWEST_LANDMARKS = 8
 MODE_ROUNDS = 2
-"""How often poses and a person's expression modes take turns after each round of the joint solution."""
+"""How often poses and a person's expression modes take turns after each round of the joint solution; then poses and
+how much of each mode the person shows."""
+LASTING = 4.0
+"""Frames that an expression lasts: so many tell as much of the amounts as one ..."""
+BEFORE = 20.0
+"""... and so many independent ones are set against what is found, in which each amount has the same size."""
 SUBSET = 400
 """Frames, evenly spaced, on which shape, lens and rigidity are found before the others are used."""
 LARGEST_WORK = 4e9
@@ -65,9 +73,9 @@ class BundleSettings:
     eye_distance: float = 0.063
     """Metres between the two eyes' landmarks, which sets the scale."""
     shape_deviation: float = 0.004
-    """Metres, by which a person's landmarks differ from the canonical face ..."""
+    """Metres, by which a person's landmarks differ from the generic face where no population is given ..."""
     flow_deviation: float = 0.006
-    """... and the skin points that flow follows from the places that they were chosen at (default of `flow_spread`)."""
+    """... and the skin points that flow follows from the places that they were chosen at."""
     mode_deviation: tuple[float, float] = (0.5, 0.00005)
     """A person's expression modes differ from the generic ones by this share of their size, and so many metres."""
     cauchy: float = 1.5
@@ -89,9 +97,8 @@ def solve_head_motion(
     clips: np.ndarray | None = None,
     flow: Sequence[Points] = (),
     flow_canonical: np.ndarray | None = None,
-    flow_spread: np.ndarray | None = None,
     modes: np.ndarray | None = None,
-    expected: np.ndarray | None = None,
+    population: Population | None = None,
     excluded: np.ndarray | None = None,
     settings: BundleSettings | None = None,
     progress: Callable[[float], None] | None = None,
@@ -102,10 +109,11 @@ def solve_head_motion(
     landmarks: [T,L,2] pixels (corner of the image at (0, 0)), NaN where there is none. canonical: [L,3] metres, a
     generic face (x right in the image, y up, z toward the camera). eyes: the landmarks of either eye, whose means are
     `eye_distance` apart. size: width and height of the image; the principal point is its centre. clips: [T], equal
-    for frames of one clip. flow: sets of K skin points near the places `flow_canonical` [K,3] of the generic face,
-    off by `flow_spread` [K] metres; a frame shows one set at most. modes: [E,L+K,3] metres, how the generic face's
-    landmarks and places move with one standard deviation of each of E expression modes; expected: [T,E], the amounts
-    that are likely. excluded: bool [T], faces that are not to be used. progress: called with 0..1.
+    for frames of one clip. flow: sets of K skin points near the places `flow_canonical` [K,3] of the generic face; a
+    frame shows one set at most. modes: [E,L+K,3] metres, how the generic face's landmarks and places move with one
+    standard deviation of each of E expression modes. population: how people's L+K landmarks and places differ from
+    the generic ones; None: each by itself, by what `settings` say. excluded: bool [T], faces that are not to be used.
+    progress: called with 0..1.
 
     The solved shape has the landmarks first, then the skin points of each set in turn. Raises CaptureError where too
     few frames show a face, CancelledError when `cancelled` says so.
@@ -146,13 +154,20 @@ def solve_head_motion(
         bends = np.concatenate([own, *[others] * len(flow)], axis=1) * (settings.eye_distance / measured)
     share, least = settings.mode_deviation
     mode_spread = least + share * np.sqrt((bends**2).sum(2).sum(0) / max(1, len(bends)))
-    loose = np.full(len(faces[-1]), settings.flow_deviation) if flow_spread is None else flow_spread
-    spread = np.concatenate([np.full(len(faces[0]), settings.shape_deviation), *[loose] * len(flow)])
+    deviation = np.repeat(
+        [settings.shape_deviation, settings.flow_deviation], [len(faces[0]), len(reference) - len(faces[0])]
+    )
+    covariance = np.diag(np.tile(deviation**2, 3))
+    if population is not None:
+        places = np.arange(len(faces[0]), len(population.mean))
+        order = np.concatenate([np.arange(len(faces[0])), *[places] * len(flow)])
+        covariance = population.covariance(order) * (settings.eye_distance / measured) ** 2
+    precision, spread = np.linalg.inv(covariance), np.sqrt(np.diag(covariance).reshape(3, -1).mean(0))
 
     def prior(frames: int) -> Prior:
         evidence = max(1.0, frames / settings.independent_frames)
         lens = np.inf if settings.focal else evidence / settings.distance_deviation**2
-        return Prior(reference, guess, evidence / spread**2, lens)
+        return Prior(reference, guess, evidence * precision, lens)
 
     def anchor(state: State) -> State:
         return _onto(state, reference, eyes, marks)
@@ -171,8 +186,7 @@ def solve_head_motion(
     seen = np.flatnonzero(usable)
     groups = [Points(landmarks), *flow]
     ones = np.ones(len(reference))
-    likely = np.zeros((count, len(bends))) if expected is None else expected
-    observed = Observations(groups, seen, centre, ones, ones, settings.cauchy, likely)
+    observed = Observations(groups, seen, centre, ones, ones, settings.cauchy, np.eye(len(bends)))
     poses = weak_perspective(observed, reference[marks])
     metre = float(np.exp(-np.median(poses.offsets[:, 2])))  # in pixels
     guess = settings.focal or settings.distance_guess * metre
@@ -191,10 +205,14 @@ def solve_head_motion(
             # Not before the shape is roughly known: what it lacks would go into the modes.
             state = anchor(fit_modes(part, state, prior(len(few)), bends, mode_spread))
             state.poses = refine(part, state, 2)
+        for _ in range(MODE_ROUNDS if turn and len(bends) else 0):
+            evidence = min(len(few), len(seen) / LASTING)
+            part.certainty = np.linalg.inv(usual_amounts(part, state, evidence, BEFORE))
+            state.poses = refine(part, state, 2)
         part.deviation = deviations(part, state, floors)
         part.trust = trust(part.deviation)
         step_done(0.02 + 0.08 * (turn + 1))
-    observed.deviation, observed.trust = part.deviation, part.trust
+    observed.deviation, observed.trust, observed.certainty = part.deviation, part.trust, part.certainty
     state.poses = refine(observed, State(state.head, poses), 6)
     off = distances(observed, state, marks) > DISTANT
     kept = np.flatnonzero(~off)

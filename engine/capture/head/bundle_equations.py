@@ -42,8 +42,8 @@ class Observations:
     trust: np.ndarray
     """[P] 0..1, what one observation counts: less than 1 for points that err together."""
     cauchy: float
-    expected: np.ndarray
-    """float [T,E] amounts of the expression modes to be expected in each frame."""
+    certainty: np.ndarray
+    """float [E,E], the inverse of the covariance of the expression modes' amounts."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -64,10 +64,6 @@ class Observations:
         seen = np.isfinite(pixels).all(-1)
         pixels[~seen] = 0
         return pixels.transpose(0, 2, 1), seen
-
-    def surprise(self, poses: Poses, block: slice) -> np.ndarray:
-        """[t,E] amounts beyond what is expected."""
-        return np.asarray(poses.amounts - self.expected[self.frames[block]])
 
     def robust(self, residual: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """residual [t,2,P] -> weight of each observation [t,P] in 1/px2, and each frame's Cauchy cost [t]."""
@@ -106,12 +102,11 @@ def pose_equations(observed: Observations, state: State) -> tuple[np.ndarray, np
         rows = (d.pose * root[:, None]).reshape(len(residual), unknowns, -1)
         hessian[block] = rows @ rows.transpose(0, 2, 1)
         gradient[block] = (rows @ (residual * root).reshape(len(residual), -1, 1))[..., 0]
-        # Amounts are drawn from a normal distribution about the expected ones.
-        surprise = observed.surprise(poses, block)
-        gradient[block, 6:] += surprise
-        cost[block] += 0.5 * (surprise**2).sum(1)
-    each = np.arange(6, unknowns)
-    hessian[:, each, each] += 1
+        # Amounts are drawn from a normal distribution about 0.
+        pull = poses.amounts @ observed.certainty
+        gradient[block, 6:] += pull
+        cost[block] += 0.5 * (poses.amounts * pull).sum(1)
+    hessian[:, 6:, 6:] += observed.certainty
     return hessian, gradient, cost
 
 
@@ -158,14 +153,19 @@ class Prior:
     shape: np.ndarray
     focal: float
     shape_precision: np.ndarray
-    """[P] per square metre."""
+    """[3P,3P] per square metre, of all x, then all y, then all z."""
     focal_precision: float
     """Infinite for a known lens."""
 
     def cost(self, state: State) -> float:
         known = np.isinf(self.focal_precision)
         lens = 0.0 if known else self.focal_precision * np.log(state.head.focal / self.focal) ** 2
-        return 0.5 * float((self.shape_precision * ((state.head.shape - self.shape) ** 2).T).sum() + lens)
+        away = self.away(state.head.shape)
+        return 0.5 * float(away @ self.shape_precision @ away + lens)
+
+    def away(self, shape: np.ndarray) -> np.ndarray:
+        """[3P] metres from what is expected."""
+        return np.asarray((shape - self.shape).T.reshape(-1))
 
 
 def joint_equations(observed: Observations, state: State, prior: Prior) -> tuple[np.ndarray, np.ndarray, float]:
@@ -174,15 +174,14 @@ def joint_equations(observed: Observations, state: State, prior: Prior) -> tuple
     size = 3 * count + 1
     schur, gradient, total = np.zeros((size, size)), np.zeros(size), 0.0
     points = np.zeros((3, 3, count))
-    ridge = np.repeat([0.0, 1.0], [6, unknowns - 6])
     for block in blocks(len(observed)):
         poses = state.poses[block]
         d = differentiate(state.head, poses, observed.centre)
         pixels, seen = observed.read(block)
         residual = d.pixels - pixels
         weight, cost = observed.robust(residual, seen)
-        surprise = observed.surprise(poses, block)
-        total += float(cost.sum() + 0.5 * (surprise**2).sum())
+        pull = poses.amounts @ observed.certainty
+        total += float(cost.sum() + 0.5 * (poses.amounts * pull).sum())
         root = np.sqrt(weight)[:, None]
         d.pose *= root[:, None]
         d.point *= root[:, None]
@@ -196,9 +195,10 @@ def joint_equations(observed: Observations, state: State, prior: Prior) -> tuple
             mixed[..., one] = d.pose[:, :, 0] * d.point[:, None, axis, 0] + d.pose[:, :, 1] * d.point[:, None, axis, 1]
         right = np.stack([d.focal, residual], axis=-1).reshape(frames, -1, 2)
         mixed[..., -2:] = pose @ right
-        mixed[:, 6:, -1] += surprise
+        mixed[:, 6:, -1] += pull
         own = pose @ pose.transpose(0, 2, 1)
-        own += (1e-9 * np.einsum("tii->ti", own) + 1e-12 + ridge)[:, :, None] * np.eye(unknowns)
+        own += (1e-9 * np.einsum("tii->ti", own) + 1e-12)[:, :, None] * np.eye(unknowns)
+        own[:, 6:, 6:] += observed.certainty
         eliminated = (np.linalg.inv(np.linalg.cholesky(own)) @ mixed).reshape(unknowns * frames, -1)
         product = eliminated.T @ eliminated
         schur -= product[:-1, :-1]
@@ -215,9 +215,8 @@ def joint_equations(observed: Observations, state: State, prior: Prior) -> tuple
     for row in range(3):
         for column in range(3):
             schur[each + row * count, each + column * count] += points[row, column]
-    diagonal = np.arange(size - 1)
-    schur[diagonal, diagonal] += np.tile(prior.shape_precision, 3)
-    gradient[:-1] += (prior.shape_precision * (state.head.shape - prior.shape).T).reshape(-1)
+    schur[:-1, :-1] += prior.shape_precision
+    gradient[:-1] += prior.shape_precision @ prior.away(state.head.shape)
     if np.isinf(prior.focal_precision):
         schur[-1], schur[:, -1], schur[-1, -1], gradient[-1] = 0, 0, 1, 0
     else:

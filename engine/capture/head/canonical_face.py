@@ -39,8 +39,6 @@ FLOW_LANDMARKS = (
 """Landmarks near which optical flow follows points of the skin: forehead, nose, cheekbones."""
 _HAIR = tuple((0.001 * x, y) for y in (0.087, 0.097, 0.106) for x in (-36, -12, 12, 36))
 _EARS = tuple((side * 0.001 * x, y) for x, y in ((79, 0.03), (79, 0.015), (78, 0.0), (83, 0.022)) for side in (-1, 1))
-AROUND = 0.02
-"""Metres that the places around the face may be off."""
 
 
 @cache

@@ -10,16 +10,8 @@ import numpy as np
 
 from .bundle_adjustment import FEWEST_LANDMARKS, BundleSettings, solve_head_motion
 from .bundle_equations import Points
-from .canonical_face import (
-    AROUND,
-    EYE_CORNERS,
-    FLOW_LANDMARKS,
-    SOLVED_LANDMARKS,
-    canonical_face,
-    fitted_mesh,
-    flow_places,
-)
-from .expression_modes import expected_amounts, expression_modes
+from .canonical_face import EYE_CORNERS, SOLVED_LANDMARKS, fitted_mesh
+from .head_population import population
 from .head_pose_model import HeadMotion
 from .one_person import other_people
 
@@ -59,21 +51,19 @@ def solve_capture(
     tracks: np.ndarray | None,
     clips: np.ndarray,
     size: tuple[int, int],
-    blendshapes: np.ndarray | None = None,
     settings: BundleSettings | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> CaptureHead:
     """landmarks: float32 [T,80,2], SOLVED_LANDMARKS in pixels (0, 0 is the middle of the first pixel), NaN where there
     is no face. flow [T,56,2] and tracks [T]: rows and set numbers of RigidFlow, or None. clips: [T] int. size: width
-    and height of the picture. blendshapes: [T,52] scores of the face tracker, NaN without a face, or None; they tell
-    expression from motion a little better. progress: called with 0..1.
+    and height of the picture. progress: called with 0..1.
 
     Raises CaptureError where fewer than 3 frames show a face, CancelledError when `cancelled` says so.
     """
     landmarks, clips = np.asarray(landmarks), np.asarray(clips)
     tracks = np.zeros(len(clips), int) if tracks is None else np.asarray(tracks)
-    face = canonical_face()
+    people, marks = population(), len(SOLVED_LANDMARKS)
     seen = np.isfinite(landmarks).all(-1).sum(1) >= FEWEST_LANDMARKS
     others = other_people(landmarks, clips, tracks)
     sets = []
@@ -84,15 +74,14 @@ def solve_capture(
         sets = [Points(flow, tracks == numbers[i]) for i in longest if frames[i] >= FEWEST_ROWS]
     motion = solve_head_motion(
         landmarks,
-        face[list(SOLVED_LANDMARKS)],
+        people.mean[:marks],
         _eyes(),
         (size[0] - 1, size[1] - 1),  # the picture's middle, counted from the middle of the first pixel
         clips,
         sets,
-        flow_places(),
-        np.where(np.arange(len(flow_places())) < len(FLOW_LANDMARKS), 0.006, AROUND),
-        expression_modes(),
-        None if blendshapes is None else expected_amounts(blendshapes),
+        people.mean[marks:],
+        people.modes,
+        people,
         others,
         settings,
         progress,

@@ -31,7 +31,7 @@ def weak_perspective(observed: Observations, shape: np.ndarray) -> Poses:
         shift -= np.einsum("tij,tj->ti", turn, middle)[:, :2]
         rotations[block] = turn
         offsets[block] = np.concatenate([shift, -np.log(gain)[:, None]], axis=1)
-    return Poses(rotations, offsets, observed.expected[observed.frames].astype(np.float64))
+    return Poses(rotations, offsets, np.zeros((len(observed), len(observed.certainty))))
 
 
 def fill_gaps(poses: Poses, missing: np.ndarray) -> Poses:
