@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class HMTalkerError(Exception):
     """Base of every error whose text is meant for the person in front of the screen."""
@@ -22,3 +24,12 @@ class RenderError(HMTalkerError):
 
 class CancelledError(HMTalkerError):
     """The person pressed Cancel or Esc; what was finished until then is kept."""
+
+
+def file_sentence(error: OSError, folder: object = "") -> str:
+    """Say what stands in the way of reading or writing, and what to do. folder: where the work is kept, if known."""
+    place = error.filename or folder
+    if error.errno == errno.ENOSPC:
+        return f"The disk of '{folder or place}' is full; free some space and start again: what was finished is kept."
+    what = f"'{place}'" if place else "A file"
+    return f"{what} cannot be used ({error.strerror or error}); start again when it can be: what was finished is kept."

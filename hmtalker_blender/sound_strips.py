@@ -18,6 +18,7 @@ import bpy
 import numpy as np
 
 from ..engine.errors import AudioError
+from ..engine.speech.audio_file import MAX_SECONDS
 from . import meta_strips, versions
 from .animation import frames_per_second
 from .mixdown import mix_down
@@ -92,12 +93,14 @@ def find(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip:
 def prepare(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripAudio:
     """Look at the strip on the main thread; the samples are read later, by `StripAudio.read`.
 
-    Raises AudioError when the strip's file is gone, or nothing of it is heard.
+    Raises AudioError when the strip's file is gone, it is too long, or nothing of it is heard.
     """
     (start, end), fps = meta_strips.heard_range(scene, strip), frames_per_second(scene)
     name, length = strip.name, round((end - start) / fps * RATE)
     if end <= start:
         raise AudioError(f'The strip "{name}" lies outside of what its meta strip plays; extend the meta strip.')
+    if length > MAX_SECONDS * RATE:
+        raise AudioError(f'The strip "{name}" is longer than {MAX_SECONDS / 3600:.0f} hours; animate it in parts.')
     if meta_strips.is_muted(scene, strip):
         raise AudioError(f'The strip "{name}" is muted, or its channel is; unmute it to animate from it.')
     path, temporary = _file_of(strip)
@@ -119,7 +122,7 @@ def prepare(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripAudio:
         finally:
             _discard(path, temporary)
         _refuse_silence(samples, name)
-        return samples * np.float32(volume)
+        return samples if volume == 1.0 else samples * np.float32(volume)
 
     return StripAudio(start=start, frames=end - start, fps=fps, read=read)
 
@@ -175,6 +178,8 @@ def _decode(path: Path, name: str, skip: float, length: int) -> np.ndarray:
     samples = np.asarray(decoded, np.float32).reshape(-1)
     if empty:
         raise AudioError(f'The sound of the strip "{name}" is empty: {path.name} holds no audio.')
+    if begin == skip and len(samples) == length:
+        return samples  # hours of sound need not lie in memory twice
     played = np.zeros(length, np.float32)
     late = min(round(max(-skip, 0.0) * RATE), length)
     heard = samples[: length - late]

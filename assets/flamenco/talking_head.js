@@ -70,7 +70,8 @@ function joinTasks(settings, chunks, output, renders) {
     }
     const folder = path.dirname(output);
     const name = path.stem(settings.blendfile).replace(".flamenco", "");
-    const range = chunks[0].split("-")[0] + "-" + chunks[chunks.length - 1].split("-").pop();
+    const numbers = chunks.join(",").split(/[-,]/);  // rising
+    const range = numbers[0] + "-" + numbers[numbers.length - 1];
     const base = path.join(folder, name + "-" + range);
 
     const sound = author.Task("sound", "blender");

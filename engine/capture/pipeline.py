@@ -14,9 +14,8 @@ Dataset folder: what ``training.dataset`` reads, and beside it
 
 from __future__ import annotations
 
-import errno
-
 from ..action_unit_sets import ActionUnitSet, find_set
+from ..errors import file_sentence
 from .dataset_files import check_names, held_out, write_tables
 from .errors import CaptureError
 from .journal import Clock, Journal
@@ -50,14 +49,7 @@ def capture(
     try:
         return _capture(options, unit_set, Clock(STAGES, progress, cancelled))
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise CaptureError(
-                f"The disk of '{options.output}' is full; free some space and start again: what was finished is kept."
-            ) from error
-        raise CaptureError(
-            f"'{error.filename or options.output}' cannot be used ({error.strerror or error}); start again when it can "
-            "be: what was finished is kept."
-        ) from error
+        raise CaptureError(file_sentence(error, options.output)) from error
 
 
 def _capture(options: CaptureOptions, unit_set: ActionUnitSet, clock: Clock) -> CaptureResult:

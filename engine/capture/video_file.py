@@ -8,6 +8,7 @@ non-square pixels are applied.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ FPS = 25.0
 """Frames a second of every dataset (arXiv 2508.10566, section 4.1: videos at 25 fps)."""
 LONGEST_SIDE = 16384
 """Pixels; a file that claims more is damaged."""
+LONGEST_SECONDS = 24 * 3600.0
+"""A file that claims more is damaged, or made to keep us busy."""
 PROBED_PACKETS = 240
 """So many time stamps decide whether the frame rate varies."""
 UNTAGGED = 2
@@ -74,10 +77,15 @@ def probe(path: str | Path) -> VideoInfo:
         stream = container.streams.video[0]
         sound = container.streams.audio[0] if container.streams.audio else None
         times, first = _first_pictures(container, stream, path)
-        rotation = int(getattr(first, "rotation", 0)) % 360
+        rotation = round(getattr(first, "rotation", 0) / 90) * 90 % 360
         width, height = _display_size(stream, first, rotation)
         if not 16 <= min(width, height) <= max(width, height) <= LONGEST_SIDE:
             raise CaptureError(f"'{path.name}' has pictures of {width} x {height} pixels, which cannot show a face.")
+        seconds = _length(container, stream, times[0])
+        if seconds > LONGEST_SECONDS:
+            raise CaptureError(
+                f"'{path.name}' claims to last {seconds / 3600:.0f} hours; it is damaged, or has to be cut into parts."
+            )
         steps = np.diff(times)
         usual = float(np.median(steps)) if len(steps) else 1 / FPS
         rate = float(stream.average_rate or stream.guessed_rate or 0) or 1 / max(usual, 1e-3)
@@ -89,9 +97,9 @@ def probe(path: str | Path) -> VideoInfo:
             rotation=rotation,
             rate=round(rate, 3),
             variable=variable,
-            seconds=_length(container, stream, times[0]),
+            seconds=seconds,
             codec=stream.codec_context.name,
-            sound_rate=int(sound.sample_rate or 0) if sound is not None else 0,
+            sound_rate=int(getattr(sound, "sample_rate", 0) or 0),  # without a decoder there is no such attribute
             start=times[0],
         )
 
@@ -101,22 +109,23 @@ def read_frames(info: VideoInfo, begin: int = 0, end: int | None = None) -> Iter
 
     Frames are decoded one at a time. Raises :class:`CaptureError` where the file cannot be opened any more.
     """
-    number = begin
+    number, most = begin, int(LONGEST_SECONDS * FPS)
+    end = most if end is None else min(end, most)  # times in the file may claim anything
     held: Any = None
     for frame, moment in _decode_from(info, info.start + begin / FPS):
         # every grid frame before this picture's time shows the picture before it
         while held is not None and (number + 0.5) / FPS + info.start < moment - 1e-6:
-            if end is not None and number >= end:
+            if number >= end:
                 return
             yield number, _picture(held, info)
             number += 1
         held, shown = frame, moment
-        if end is not None and number >= end:
+        if number >= end:
             return
     if held is None:
         return
     last = shown + 1 / max(info.rate, 1.0)
-    while (end is None or number < end) and (number + 0.5) / FPS + info.start < last + 1e-6:
+    while number < end and (number + 0.5) / FPS + info.start < last + 1e-6:
         yield number, _picture(held, info)
         number += 1
 
@@ -195,12 +204,15 @@ def _time(frame: Any, stream: Any) -> float:
 
 def _first_pictures(container: Any, stream: Any, path: Path) -> tuple[list[float], Any]:
     """Times in seconds of the first pictures, rising, and the first of them."""
+    import av
+
     stamps = []
-    for packet in container.demux(stream):
-        if packet.pts is not None:
-            stamps.append(float(packet.pts * stream.time_base))
-        if len(stamps) >= PROBED_PACKETS or not packet.size:
-            break
+    with contextlib.suppress(av.error.FFmpegError):  # the rest of the file is damaged
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                stamps.append(float(packet.pts * stream.time_base))
+            if len(stamps) >= PROBED_PACKETS or not packet.size:
+                break
     # Opened anew: not every format can be led back to its very beginning.
     with _open(path) as again:
         first = next(decoded(again, again.streams.video[0]), None)

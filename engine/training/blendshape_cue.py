@@ -14,7 +14,7 @@ from .. import action_units
 from ..capture.curves.arkit_action_units import arkit_to_action_units
 from ..capture.face.blendshape_names import BLENDSHAPES
 from .action_unit_smoothing import with_action_units
-from .dataset import Dataset, DatasetError
+from .dataset import Dataset, DatasetError, load_table
 
 
 def with_blendshape_cue(folder: Path, dataset: Dataset) -> Dataset:
@@ -24,9 +24,7 @@ def with_blendshape_cue(folder: Path, dataset: Dataset) -> Dataset:
     """
     performance = dataset.performance
     units = performance.action_units.copy()
-    with np.load(folder / "performance.npz") as data:
-        names = [str(name) for name in data["clips"]]
-    for clip, name in enumerate(names):
+    for clip, name in enumerate(load_table(folder, "performance")["clips"]):
         rows = performance.frames_of(clip)
         try:
             with np.load(folder / "tracking" / f"{name}.npz") as data:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import struct
+import wave
+
 import numpy as np
 import pytest
 from conftest import bpy, speech_like, write_wav
@@ -184,3 +187,26 @@ def test_a_dropped_file_becomes_a_strip_that_is_spoken(avatar, scene, tmp_path):
 
 def test_no_sound_strip_is_told(avatar, scene):
     assert "no sound strip" in problem(bpy.ops.hmtalker.animate_from_strip)
+
+
+def test_ten_hours_are_refused_before_any_of_it_is_decoded(avatar, scene, tmp_path):
+    resource = pytest.importorskip("resource", reason="looks at this process's memory")
+    seconds, rate = 10 * 3600, 8000
+    with wave.open(str(tmp_path / "long.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(rate)
+        file.setnframes(seconds * rate)
+        file.writeframes(b"\x80")
+    with (tmp_path / "long.wav").open("r+b") as raw:
+        raw.truncate(44 + seconds * rate)  # a file with a hole: it takes no space
+        raw.seek(4)
+        raw.write(struct.pack("<I", 36 + seconds * rate))
+        raw.seek(40)
+        raw.write(struct.pack("<I", seconds * rate))
+    scene.sequence_editor_create().strips.new_sound("long", str(tmp_path / "long.wav"), 1, 1)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RuntimeError, match='The strip "long" is longer than 6 hours; animate it in parts'):
+        bpy.ops.hmtalker.animate_from_strip()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 100_000  # kB
+    assert not avatar.hmtalker.takes

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from filmed_people import perform, pictures, write_film
+from small_disk import small_disk
 
 from hmtalker.capture.errors import CaptureError
 from hmtalker.capture.options import CaptureOptions, Progress
@@ -168,6 +169,23 @@ def test_a_full_disk_says_so_and_keeps_what_is_finished(filmed, tmp_path, monkey
         capture(again)
     assert (again.output / "landmarks" / "first.npy").exists()
     assert not (again.output / "landmarks" / "second.npy").exists()
+
+
+def test_a_capture_goes_on_when_its_disk_has_space_again(filmed, tmp_path):
+    options, _, _, _ = filmed
+    needed = sum(path.stat().st_size for path in options.output.rglob("*") if path.is_file()) // 1024
+    with small_disk(tmp_path / "disk", needed // 2) as disk:
+        again = CaptureOptions(options.videos, disk.folder / "data set", hold_out=options.hold_out, threads=1)
+        with pytest.raises(CaptureError, match=r"disk of '.*data set' .*free some space"):
+            capture(again)
+        assert list((again.output / "tracking").iterdir())
+        disk.resize(4 * needed)
+        capture(again)
+        with np.load(options.output / "performance.npz") as one, np.load(again.output / "performance.npz") as other:
+            assert all(np.array_equal(one[key], other[key]) for key in one)
+        for folder in ("frames", "masks"):
+            ours = {path.name: path.read_bytes() for path in (again.output / folder).iterdir()}
+            assert ours == {path.name: path.read_bytes() for path in (options.output / folder).iterdir()}
 
 
 # -- bad input ----------------------------------------------------------------------------------------------

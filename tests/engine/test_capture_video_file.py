@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from filmed_people import write_film
 
+from hmtalker.capture import video_file
 from hmtalker.capture.errors import CaptureError
 from hmtalker.capture.sound_track import read_sound, write_sound
 from hmtalker.capture.video_file import probe, read_frames
@@ -93,7 +97,8 @@ def turn_by_header(film: Path, target: Path, degrees: int) -> Path:
 
     data = bytearray(film.read_bytes())
     place = data.index(b"tkhd")
-    matrix = {90: (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)}[degrees]
+    cosine, sine = (round(65536 * turn(np.radians(degrees))) for turn in (np.cos, np.sin))
+    matrix = (cosine, sine, 0, -sine, cosine, 0, 0, 0, 1 << 30)
     at = place + 4 + 4 + 20 + 8 + 8  # version and flags; times, track, duration; reserved; layer, group, volume
     data[at : at + 36] = struct.pack(">9i", *matrix)
     target.write_bytes(data)
@@ -188,3 +193,60 @@ def test_no_audio_track_gives_one_sentence(tmp_path):
     with pytest.raises(CaptureError, match=r"mute\.mp4.*no audio track"):
         write_sound(probe(film), tmp_path / "a.wav")
     assert not list(tmp_path.glob("*.wav"))
+
+
+def test_a_file_that_claims_to_last_for_days_is_refused(tmp_path):
+    import av
+
+    with av.open(str(tmp_path / "long.mkv"), "w") as file:
+        stream = file.add_stream("mpeg4", rate=25, width=64, height=48)
+        for number, picture in enumerate(numbered(3)):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                packet.pts = packet.dts = number * 2 * 24 * 3600 * 25
+                packet.time_base = Fraction(1, 25)
+                file.mux(packet)
+    with pytest.raises(CaptureError, match="claims to last 96 hours"):
+        probe(tmp_path / "long.mkv")
+
+
+def test_a_clock_that_jumps_does_not_keep_us_busy(tmp_path, monkeypatch):
+    info = probe(write_film(tmp_path / "film.mp4", numbered(12), None))
+    monkeypatch.setattr(video_file, "LONGEST_SECONDS", 0.4)
+    assert [number for number, _ in read_frames(info)] == list(range(10))
+
+
+def test_a_header_that_turns_by_an_odd_angle_turns_by_the_nearest_quarter(tmp_path):
+    film = write_film(tmp_path / "a.mov", numbered(3), None)
+    info = probe(turn_by_header(film, tmp_path / "turned.mov", 100))
+    assert info.rotation % 90 == 0
+    assert next(read_frames(info))[1].shape == (info.height, info.width, 3)
+
+
+LONG_FILM = """
+import sys; sys.path[:0] = [{tests!r}, {tests!r} + "/engine"]
+import conftest, pathlib
+from hmtalker.capture.video_file import probe, read_frames
+from hmtalker.evaluation.peak_memory import peak_megabytes
+info = probe(pathlib.Path(sys.argv[1]))
+print(sum(1 for _ in read_frames(info)), peak_megabytes())
+"""
+
+
+def test_a_film_of_twenty_thousand_frames_is_read_in_the_memory_of_a_short_one(tmp_path):
+    import av
+
+    read = {}
+    for count in (250, 20_000):
+        with av.open(str(tmp_path / f"{count}.mp4"), "w") as file:
+            stream = file.add_stream("mpeg4", rate=25, width=32, height=32)
+            pictures = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in numbered(25, (32, 32))]
+            for number in range(count):
+                picture = pictures[number % 25]
+                picture.pts = None
+                file.mux(stream.encode(picture))
+            file.mux(stream.encode(None))
+        script = LONG_FILM.format(tests=str(Path(__file__).resolve().parents[1]))
+        command = [sys.executable, "-c", script, str(tmp_path / f"{count}.mp4")]
+        read[count] = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert [int(frames) for frames, _ in read.values()] == [250, 20_000]
+    assert float(read[20_000][1]) < 1.1 * float(read[250][1])

@@ -24,6 +24,7 @@ from hmtalker.avatar.header import seal_of
 from hmtalker.capture.curves.livelink_csv import read_livelink
 from hmtalker.capture.curves.openface_csv import read_openface
 from hmtalker.capture.face.blendshape_names import BLENDSHAPES
+from hmtalker.capture.video_file import picture_times, probe, read_frames
 from hmtalker.errors import HMTalkerError
 from hmtalker.npz_file import read_npz
 from hmtalker.png_file import encode_png, read_text
@@ -171,6 +172,39 @@ def _sound_seeds() -> list[bytes]:
     return [out.getvalue()]
 
 
+def _video(data: bytes) -> object:
+    """What the file says, and its first and its last second as pictures."""
+    info = probe(_file("v.mp4", data))
+    for begin in (0, max(0, info.frames - 25)):
+        for _, picture in read_frames(info, begin, begin + 25):
+            assert picture.shape == (info.height, info.width, 3)
+    picture_times(info, 1.0)
+    return info
+
+
+def _video_seeds() -> list[bytes]:
+    """Half a second each: MPEG-4 with sound, and MPEG-1, whose pictures need their neighbours."""
+    import av
+
+    made = []
+    for container, codec in (("mp4", "mpeg4"), ("mpeg", "mpeg1video")):
+        out = io.BytesIO()
+        with av.open(out, "w", format=container) as file:
+            shown = file.add_stream(codec, rate=25, width=64, height=48)
+            heard = file.add_stream("aac" if container == "mp4" else "mp2", rate=16000, layout="mono")
+            for number in range(12):
+                picture = np.full((48, 64, 3), 20 * number, np.uint8)
+                file.mux(shown.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            sound = np.zeros((1, 8000), np.float32 if container == "mp4" else np.int16)
+            frame = av.AudioFrame.from_ndarray(sound, "fltp" if container == "mp4" else "s16", "mono")
+            frame.sample_rate = 16000
+            file.mux(heard.encode(frame))
+            for stream in (shown, heard):
+                file.mux(stream.encode(None))
+        made.append(out.getvalue())
+    return made
+
+
 def _messages(data: bytes) -> object:
     return [decode(line) for line in data.splitlines(keepends=True)]
 
@@ -195,6 +229,7 @@ TARGETS: dict[str, Target] = {
     "openface": Target(_table(read_openface, "o.csv"), _openface_seeds),
     "livelink": Target(_table(read_livelink, "l.csv"), _livelink_seeds),
     "sound": Target(_table(load_audio, "s.wav"), _sound_seeds),
+    "video": Target(_video, _video_seeds),
     "png_text": Target(
         _table(read_text, "p.png"), lambda: [encode_png(np.zeros((2, 2, 4), np.uint8), {"Source": "text"})]
     ),

@@ -17,7 +17,10 @@ SOURCE_FPS = 60.0
 
 HEAD_SIGNS = (1.0, 1.0, -1.0)
 """From HeadPitch, HeadYaw, HeadRoll to `HeadPose`'s pitch, yaw, roll. Not checked against a recording: the app has no
-written convention, and programs that pose heads from it disagree on pitch, and on a telephone held sideways."""
+written convention, and programs that pose heads from it disagree on pitch, and on a telephone held sideways. ARKit's
+own rotation (ARFaceAnchor: x to the face's left, y up, z out of the face) would be (1, 1, 1). Unreal's ARKit plug-in
+(AppleARKitFaceSupport, ToBlendShapeMap), where shapes keep their sides, turns yaw and roll round, (1, -1, -1), and
+writes half turns where the app writes radians: what it does cannot be read from that one."""
 
 FEWEST_SHAPES = 10
 MAX_SECONDS = 6 * 3600.0
