@@ -53,10 +53,7 @@ def encode_exr(rgba: np.ndarray, depth: np.ndarray | None = None, text: Mapping[
         _attribute("screenWindowCenter", "v2f", struct.pack("<2f", 0.0, 0.0)),
         _attribute("screenWindowWidth", "float", struct.pack("<f", 1.0)),
     ]
-    for name, value in (text or {}).items():
-        if not (1 <= len(name) <= LONGEST_NAME and name.isascii() and "\0" not in name):
-            raise ValueError(f"{name!r} cannot name a text in an EXR")
-        header.append(_attribute(name, "string", value.encode("utf-8")))
+    header.append(text_attributes(text or {}))
     header.append(b"\0")
     blocks = [_block(planes, start) for start in range(0, height, ROWS)]
     place, offsets = sum(map(len, header)) + 8 * len(blocks), []
@@ -64,6 +61,16 @@ def encode_exr(rgba: np.ndarray, depth: np.ndarray | None = None, text: Mapping[
         offsets.append(place)
         place += len(block)
     return b"".join([*header, struct.pack(f"<{len(offsets)}Q", *offsets), *blocks])
+
+
+def text_attributes(text: Mapping[str, str]) -> bytes:
+    """The attributes that hold texts: name (1..31 ASCII characters) -> text in Unicode. Raises ValueError."""
+    parts = []
+    for name, value in text.items():
+        if not (1 <= len(name) <= LONGEST_NAME and name.isascii() and "\0" not in name):
+            raise ValueError(f"{name!r} cannot name a text in an EXR")
+        parts.append(_attribute(name, "string", value.encode("utf-8")))
+    return b"".join(parts)
 
 
 def write_exr(

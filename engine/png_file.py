@@ -65,13 +65,20 @@ def encode_png(pixels: np.ndarray, text: Mapping[str, str] | None = None, compre
     parts = [SIGNATURE]
     parts.append(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)))
     parts.append(_chunk(b"sRGB", b"\0"))
-    for key, value in (text or {}).items():
+    parts.append(text_chunks(text or {}))
+    parts.append(_chunk(b"IDAT", zlib.compress(filtered.tobytes(), compression)))
+    parts.append(_chunk(b"IEND", b""))
+    return b"".join(parts)
+
+
+def text_chunks(text: Mapping[str, str]) -> bytes:
+    """The chunks that hold texts in a PNG: keyword (1..79 Latin-1 characters) -> text in Unicode. Raises ValueError."""
+    parts = []
+    for key, value in text.items():
         keyword = key.encode("latin-1")
         if not 1 <= len(keyword) <= 79 or b"\0" in keyword or "\0" in value:
             raise ValueError(f"{key!r} cannot name a text in a PNG")
         parts.append(_chunk(b"iTXt", keyword + b"\0\0\0\0\0" + value.encode("utf-8")))
-    parts.append(_chunk(b"IDAT", zlib.compress(filtered.tobytes(), compression)))
-    parts.append(_chunk(b"IEND", b""))
     return b"".join(parts)
 
 

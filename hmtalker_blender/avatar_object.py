@@ -40,7 +40,9 @@ def add(context: bpy.types.Context, avatar_path: str = "", name: str | None = No
     name = name or avatar.header.get("name") or path.stem
     mesh = card.new_mesh(name, camera_view.bounds_of(avatar), camera_view.object_from_canonical(avatar))
     avatar_object = bpy.data.objects.new(name, mesh)
-    avatar_object.display_type = "BOUNDS"  # in Solid shading the face is drawn for the view, not as a grey relief
+    avatar_object.display_type = "BOUNDS"  # as viewport_shading has it in Solid shading
+    if hasattr(avatar_object, "cycles"):
+        avatar_object.cycles.use_deform_motion = False  # vertex n of one frame is another place of the next one's face
     avatar_object.location = context.scene.cursor.location
     avatar_object.hmtalker.is_avatar = True
     avatar_object.hmtalker.avatar_path = avatar_path

@@ -18,6 +18,7 @@ from . import avatar_object, motion_state
 
 if TYPE_CHECKING:
     from ..engine.motion.state import MotionState
+    from ..engine.visible_mark import VisibleMark
 
 
 class Shown(NamedTuple):
@@ -30,6 +31,7 @@ class Shown(NamedTuple):
     state: MotionState
     world_from_object: np.ndarray
     """float64 [4,4]."""
+    mark: VisibleMark | None = None
 
 
 def in_depsgraph(depsgraph: bpy.types.Depsgraph) -> list[Shown]:
@@ -69,6 +71,7 @@ def of_object(evaluated: bpy.types.Object, world_from_object: np.ndarray) -> Sho
         avatar_object.file_of(original),
         motion_state.of_object(evaluated),
         world_from_object,
+        original.hmtalker.display.mark(),
     )
 
 

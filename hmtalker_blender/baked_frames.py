@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from . import avatars_shown, camera_view
 if TYPE_CHECKING:
     from ..engine.motion.state import MotionState
     from ..engine.render import Renderer
+    from ..engine.visible_mark import VisibleMark
     from .avatar_object import LoadedAvatar
     from .camera_view import Projection, View
     from .jobs import Job
@@ -51,6 +52,7 @@ class Look:
     """Linear colour behind the avatar; None for transparent frames."""
     resolution_percentage: int = 100
     """Of the avatar's own camera; a scene camera's projection has its size already."""
+    mark: VisibleMark | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ def _inputs_hash(loaded: LoadedAvatar, state: MotionState, view: View, look: Loo
     digest = hashlib.sha256(f"{loaded.sha256} {camera.width} {camera.height} {look}".encode())
     digest.update(camera.K.tobytes() + camera.world_to_camera.tobytes())
     digest.update(avatars_shown.state_hash(state))
+    if look.mark is not None:
+        digest.update(str(look.mark).encode())
     return digest.hexdigest()
 
 
@@ -172,6 +176,7 @@ def _write(
 ) -> None:
     """Render one frame to a file, which appears whole or not at all."""
     from ..engine import exr_file, png_file
+    from ..engine.visible_mark import lay_over
 
     header = loaded.avatar.header
     text = png_file.synthetic_media_text(
@@ -180,14 +185,18 @@ def _write(
         description=f"Talking head of {loaded.avatar.name}",
     ) | {INPUTS_KEY: inputs}
     try:
-        if look.file_format == "EXR":
-            frame = renderer.render(state, view.camera)
-            depth = np.where(frame.rgba[..., 3] > 0.0, frame.depth - np.float32(view.behind), np.float32(1e10))
-            exr_file.write_exr(path, _over(frame.rgba, look.background), depth, text)
-        elif look.background is None:
+        if look.file_format == "PNG" and look.background is None and look.mark is None:
             png_file.write_png(path, renderer.render_srgb8(state, view.camera), text)
+            return
+        frame = renderer.render(state, view.camera)
+        depth = np.where(frame.rgba[..., 3] > 0.0, frame.depth - np.float32(view.behind), np.float32(1e10))
+        if look.mark is not None and frame.rgba[..., 3].any():
+            lay_over(frame.rgba, look.mark)
+        rgba = _over(frame.rgba, look.background)
+        if look.file_format == "EXR":
+            exr_file.write_exr(path, rgba, depth, text)
         else:
-            png_file.write_png(path, _srgb8(_over(renderer.render(state, view.camera).rgba, look.background)), text)
+            png_file.write_png(path, _srgb8(rgba), text)
     except OSError as error:
         raise RenderError(
             f"The frame {path} cannot be written ({error.strerror or error}); finished frames are kept."
@@ -202,9 +211,10 @@ def _over(rgba: np.ndarray, background: tuple[float, float, float] | None) -> np
     return np.concatenate([rgba[..., :3] + through * np.float32(background), np.ones_like(through)], axis=2)
 
 
-def _srgb8(opaque: np.ndarray) -> np.ndarray:
-    """Encode opaque linear rgba [H,W,4] as uint8."""
-    from ..engine.colour import linear_to_srgb
+def _srgb8(rgba: np.ndarray) -> np.ndarray:
+    """Encode premultiplied linear rgba [H,W,4] as uint8 with straight alpha."""
+    from ..engine.colour import linear_to_srgb, straight
 
-    encoded = linear_to_srgb(np.clip(opaque[..., :3], 0.0, 1.0))
-    return (np.concatenate([encoded, opaque[..., 3:]], axis=2) * 255.0 + 0.5).astype(np.uint8)
+    alpha = rgba[..., 3]
+    encoded = linear_to_srgb(straight(rgba[..., :3], alpha))
+    return (np.concatenate([encoded, np.clip(alpha, 0.0, 1.0)[..., None]], axis=2) * 255.0 + 0.5).astype(np.uint8)

@@ -33,7 +33,7 @@ def prepare(
     path, options = avatar_object.file_of(speaker), scene.hmtalker.frames
     percentage = scene.hmtalker.resolution_percentage
     background = tuple(options.background) if options.use_background else None
-    look = baked_frames.Look(options.file_format, background, percentage)
+    look = baked_frames.Look(options.file_format, background, percentage, speaker.hmtalker.display.mark())
     home, from_scene = avatar_object.home_scene(context, speaker), options.camera == "SCENE"
     if from_scene and home.camera is None:
         raise RenderError(f'The scene "{home.name}" has no camera; add one, or set Camera to Avatar\'s Own.')

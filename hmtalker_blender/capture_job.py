@@ -58,7 +58,7 @@ def dataset_folder(settings: HMT_PG_capture) -> Path | None:
 
 def add_videos(settings: HMT_PG_capture, paths: list[Path], relative: bool) -> int:
     """Put videos on the list, each once, and return how many were new. relative: to the .blend, where that can be."""
-    there = {_absolute(video.path) for video in settings.videos}
+    there = {absolute(video.path) for video in settings.videos}
     before = len(settings.videos)
     for path in paths:
         if path.absolute() in there:
@@ -73,7 +73,7 @@ def add_videos(settings: HMT_PG_capture, paths: list[Path], relative: bool) -> i
 def make(context: bpy.types.Context) -> jobs.Job:
     """Return the job of capturing what the scene asks for. Raises CaptureError and WorkerError."""
     settings: HMT_PG_capture = context.scene.hmtalker.capture
-    videos = [_absolute(video.path) for video in settings.videos]
+    videos = [absolute(video.path) for video in settings.videos]
     for video in videos:
         if not video.is_file():
             raise CaptureError(f"There is no video {video}; choose it again, or take it off the list.")
@@ -125,7 +125,8 @@ def step(progress: Progress) -> str:
     return f"step {progress.stage_index + 1} of {progress.stages} ({progress.stage}, {progress.share:.0%})"
 
 
-def _absolute(path: str) -> Path:
+def absolute(path: str) -> Path:
+    """Return the path that an artist wrote, which may begin at the .blend."""
     return Path(bpy.path.abspath(path)).absolute()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import bpy
 
+from ..engine import visible_mark
+
 OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 
 
@@ -44,6 +46,47 @@ class HMT_PG_display(bpy.types.PropertyGroup):
         max=200,
         override=OVERRIDABLE,
     )
+    use_mark: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Visible Mark",
+        description="Draw the letters AI in a corner of frames of the render engine HM-Talker, and of both kinds of "
+        "strips",
+        default=False,
+        options=set(),
+        override=OVERRIDABLE,
+    )
+    mark_corner: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Corner",
+        description="Where the mark is",
+        items=tuple((corner, corner.replace("_", " ").title(), "") for corner in visible_mark.CORNERS),
+        options=set(),
+        override=OVERRIDABLE,
+    )
+    mark_size: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Size",
+        description="Height of the mark, in percent of the picture's shorter side",
+        subtype="PERCENTAGE",
+        default=6.0,
+        min=2.0,
+        max=25.0,
+        options=set(),
+        override=OVERRIDABLE,
+    )
+    mark_opacity: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Opacity",
+        description="How much of the picture the mark hides",
+        subtype="FACTOR",
+        default=0.8,
+        min=0.2,
+        max=1.0,
+        options=set(),
+        override=OVERRIDABLE,
+    )
+
+    def mark(self) -> visible_mark.VisibleMark | None:
+        """Return the mark, or None where there is none."""
+        if not self.use_mark:
+            return None
+        return visible_mark.VisibleMark(self.mark_corner, self.mark_size / 100.0, self.mark_opacity)
 
 
 class HMT_PG_frames(bpy.types.PropertyGroup):

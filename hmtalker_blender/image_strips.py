@@ -66,7 +66,7 @@ def show_frames(
     )
     for name in names[1:]:
         strip.elements.append(name)
-    strip.directory = _saved_form(folder)
+    strip.directory = saved_form(folder)
     versions.set_right_handle(strip, start + len(names))
     linear = names[0].endswith(".exr")
     strip.alpha_mode = "PREMUL" if linear else "STRAIGHT"
@@ -76,14 +76,7 @@ def show_frames(
     if old is None:
         _place(strip, scene.hmtalker.frames, 100.0 / percentage)
     else:
-        for source, target, attributes in (
-            (old, strip, KEPT),
-            (old.transform, strip.transform, KEPT_TRANSFORM),
-            (old.crop, strip.crop, KEPT_CROP),
-        ):
-            for attribute in attributes:
-                if hasattr(source, attribute):
-                    setattr(target, attribute, getattr(source, attribute))
+        place_like(old, strip)
         for axis in ("scale_x", "scale_y"):
             setattr(strip.transform, axis, getattr(strip.transform, axis) * old.get(SHRUNK_KEY, 100) / percentage)
         name = old.name
@@ -91,6 +84,18 @@ def show_frames(
         strip.name = name
     strip.channel = channel
     return strip
+
+
+def place_like(source: bpy.types.Strip, target: bpy.types.Strip) -> None:
+    """Give a strip the placement, blending and look of another one."""
+    for old, new, attributes in (
+        (source, target, KEPT),
+        (source.transform, target.transform, KEPT_TRANSFORM),
+        (source.crop, target.crop, KEPT_CROP),
+    ):
+        for attribute in attributes:
+            if hasattr(old, attribute):
+                setattr(new, attribute, getattr(old, attribute))
 
 
 def _place(strip: bpy.types.Strip, choice: bpy.types.PropertyGroup, enlarged: float) -> None:
@@ -130,10 +135,10 @@ def channel_above(strips: bpy.types.bpy_prop_collection, own: bpy.types.Strip | 
     raise RenderError("The topmost channel of the Sequencer is in use there; move its strip down to make room.")
 
 
-def _saved_form(folder: Path) -> str:
-    """Return the folder relative to the .blend where it is beside or below it, so that both can be moved together."""
+def saved_form(path: Path) -> str:
+    """Return a path relative to the .blend where it is beside or below it, so that both can be moved together."""
     if bpy.data.is_saved:
         blend_folder = Path(bpy.data.filepath).parent
-        if folder.is_relative_to(blend_folder):
-            return bpy.path.relpath(str(folder))
-    return str(folder)
+        if path.is_relative_to(blend_folder):
+            return bpy.path.relpath(str(path))
+    return str(path)

@@ -26,6 +26,8 @@ from . import (
     jobs,
     latest_work,
     preferences,
+    render_failure,
+    synthetic_marks,
 )
 
 log = logging.getLogger(__package__)
@@ -52,8 +54,12 @@ def update(depsgraph: bpy.types.Depsgraph, *, wait: bool, for_render: bool) -> N
         seen.add(original.name_full)
         try:
             _update_one(original, shown, depsgraph, wait, for_render)
+            if for_render and len(original.data.polygons):
+                synthetic_marks.face_drawn(shown.path)
         except Exception as error:
             _tell(shown.name, error, again=for_render)
+            if for_render:
+                render_failure.stop(f"{shown.name}: {jobs.sentence(error)}")
             if wait:
                 card.clear(original.data)  # no face rather than an older one
                 _showing.pop(original.data.session_uid, None)
@@ -175,7 +181,11 @@ def _on_frame(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = No
         return
     if depsgraph.mode == "RENDER":
         if scene.render.engine != OWN_ENGINE:
-            update(depsgraph, wait=True, for_render=True)
+            try:
+                update(depsgraph, wait=True, for_render=True)
+            except Exception as error:
+                render_failure.stop(jobs.sentence(error))
+                raise
     elif not bpy.app.background and not jobs.busy_reason():
         previewed = scene.hmtalker.frames.is_live or _rendering_viewport()
         update(depsgraph, wait=previewed, for_render=False)

@@ -10,17 +10,19 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from ..engine import visible_mark
 from ..engine.errors import RenderError
 from ..engine.png_file import SYNTHETIC_MEDIA
 from . import (
-    avatar_object,
     avatars_shown,
     camera_view,
     engine_paths,
     jobs,
     live_face,
     preferences,
+    render_failure,
     scene_frame,
+    synthetic_marks,
     versions,
     viewport_face,
 )
@@ -52,6 +54,7 @@ class HMTalkerRenderEngine(bpy.types.RenderEngine):
             self._render(depsgraph)
         except Exception as error:
             message = jobs.sentence(error)
+            render_failure.stop(message)
             self.report({"ERROR"}, message)
             self.error_set(message)
 
@@ -76,18 +79,27 @@ class HMTalkerRenderEngine(bpy.types.RenderEngine):
                 None if (window.width, window.height) == (width, height) else window,
                 cancelled=self.test_break,
             )
+            if rgba[..., 3].any():
+                self._say_synthetic(shown)
+                for mark in dict.fromkeys(one.mark for one in shown if one.mark is not None):
+                    visible_mark.lay_over(rgba, mark, (width, height), (window.left, window.top))
             if not scene.render.film_transparent:
                 rgba = over_world(rgba, scene)
             passes = result.layers[0].passes
             _fill(passes, "Combined", rgba)
             _fill(passes, "Depth", depth)
-            # Blender writes these into the file that it saves, whatever its format can hold
-            whole = self.get_result()
-            whole.stamp_data_add_field("DigitalSourceType", SYNTHETIC_MEDIA)
-            whole.stamp_data_add_field("Attribution", attributions(shown))
             done = True
         finally:
             self.end_result(result, cancel=not done)
+
+    def _say_synthetic(self, shown: list[avatars_shown.Shown]) -> None:
+        """Let the file say that it is synthetic media, also one that the artist saves from the Image Editor."""
+        paths = list(dict.fromkeys(one.path for one in shown))
+        result = self.get_result()
+        result.stamp_data_add_field("DigitalSourceType", SYNTHETIC_MEDIA)
+        result.stamp_data_add_field("Attribution", "; ".join(map(synthetic_marks.attribution, paths)))
+        for path in paths:
+            synthetic_marks.face_drawn(path)
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """The scene changed; the next draw looks at it."""
@@ -97,12 +109,6 @@ class HMTalkerRenderEngine(bpy.types.RenderEngine):
         scene = depsgraph.scene
         world = None if scene.render.film_transparent else world_colour(scene)
         viewport_face.draw_region(context, depsgraph, background=world)
-
-
-def attributions(shown: list[avatars_shown.Shown]) -> str:
-    """Return whom the avatars in a frame are attributed to."""
-    headers = [avatar_object.load(path).avatar.header for path in dict.fromkeys(one.path for one in shown)]
-    return "; ".join(str(header.get("attribution", "")) for header in headers)
 
 
 def border_of(scene: bpy.types.Scene, width: int, height: int) -> camera_view.Window:

@@ -25,6 +25,7 @@ class HMT_PG_strip(bpy.types.PropertyGroup):
     speaker: bpy.props.PointerProperty(  # type: ignore[valid-type]
         name="Speaker",
         description="Avatar that speaks this strip; leave empty to find it by name",
+        translation_context="HM-Talker",  # Blender's own translation means a loudspeaker
         type=bpy.types.Object,
         poll=_is_avatar,
     )

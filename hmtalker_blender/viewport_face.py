@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import bpy
 import numpy as np
 
-from . import avatar_object, avatars_shown, camera_view, engine_paths, live_face, preferences, scene_frame
+from . import (
+    avatar_object,
+    avatars_shown,
+    camera_view,
+    engine_paths,
+    live_face,
+    preferences,
+    scene_frame,
+    viewport_shading,
+)
 
 if TYPE_CHECKING:
     import gpu
@@ -66,12 +75,15 @@ def detach() -> None:
     """Draw no more."""
     while _handle:
         bpy.types.SpaceView3D.draw_handler_remove(_handle.pop(), "WINDOW")
+    if bpy.app.timers.is_registered(viewport_shading.update):
+        bpy.app.timers.unregister(viewport_shading.update)
     for kept in (_pictures, _asked, _textures, _shader):
         kept.clear()
 
 
 def _draw_solid() -> None:
     context = bpy.context
+    viewport_shading.update_soon()
     if context.space_data.shading.type == "SOLID":
         draw_region(context, context.evaluated_depsgraph_get())
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import bpy
 
 from ..engine.errors import AvatarError
-from ..hmtalker_blender import avatar_object, frame_range, image_strips, jobs, live_scene, versions
+from ..hmtalker_blender import avatar_object, frame_range, image_strips, live_scene, versions
 from . import reporting
 from .animate_strip import chosen_speaker
+from .speaker_operator import SpeakerOperator
 
 
-class HMT_OT_add_live_strip(bpy.types.Operator):
+class HMT_OT_add_live_strip(SpeakerOperator, bpy.types.Operator):
     """Show the avatar in the Sequencer as it is now: nothing is rendered in advance, every change is seen at once"""
 
     bl_idname = "hmtalker.add_live_strip"
@@ -24,17 +25,6 @@ class HMT_OT_add_live_strip(bpy.types.Operator):
     avatar: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Avatar", description="Avatar object to show; empty for the scene's", options={"SKIP_SAVE"}
     )
-
-    @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str:
-        """Say why this cannot be done now, or return an empty string."""
-        return jobs.busy_reason() or avatar_object.no_speaker_reason(context, versions.sequencer_scene(context))
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if jobs.running or not avatar_object.exist():
-            return reporting.allow(cls, context)
-        return True  # a script may name the avatar; panels grey the button out with `disabled_reason`
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = versions.sequencer_scene(context)

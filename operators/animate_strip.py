@@ -17,8 +17,8 @@ from ..hmtalker_blender import (
     speakers,
     versions,
 )
-from . import reporting
 from .job_operator import JobOperator
+from .speaker_operator import SpeakerOperator
 
 
 def chosen_speaker(
@@ -50,7 +50,7 @@ def no_performance_reason(context: bpy.types.Context) -> str:
     )
 
 
-class AnimateOperator(JobOperator):
+class AnimateOperator(SpeakerOperator, JobOperator):
     """What every operator shares that makes an avatar speak. Not registered itself."""
 
     strip: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -113,10 +113,8 @@ class HMT_OT_animate_from_strip(AnimateOperator, bpy.types.Operator):
         return "The strip is muted, or its channel is; unmute it to animate from it" if muted else ""
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if jobs.running or not avatar_object.exist() or not sound_strips.exist(versions.sequencer_scene(context)):
-            return reporting.allow(cls, context)
-        return True  # a script may name the strip and the avatar; panels grey the button out with `disabled_reason`
+    def nothing_to_name(cls, context: bpy.types.Context) -> bool:
+        return super().nothing_to_name(context) or not sound_strips.exist(versions.sequencer_scene(context))
 
 
 CLASSES = (HMT_OT_animate_from_strip,)

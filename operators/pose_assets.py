@@ -8,7 +8,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..engine import action_units, emotions
+from ..engine import emotions
+from ..engine.action_unit_sets import EXTENDED, carry, set_of_width
 from ..hmtalker_blender import avatar_object, directed_avatar, engine_paths, face_poses, jobs, motion_state, preferences
 from . import reporting
 from .job_operator import JobOperator
@@ -36,7 +37,8 @@ def render_previews(
         for number, (name, units) in enumerate(faces.items()):
             if job.cancelled():
                 raise CancelledError("Cancelled; nothing was changed.")
-            values = avatar.rest_action_units + np.array([units.get(code, 0.0) for code in action_units.CODES])
+            added = np.array([units.get(code, 0.0) for code in EXTENDED.codes], np.float32)
+            values = avatar.rest_action_units + carry(added, avatar.units)
             pixels = renderer.render_srgb8(MotionState(values), avatar.camera.scaled(PREVIEW, PREVIEW))
             pictures[name] = np.ascontiguousarray(pixels[::-1], np.float32) / 255
             job.progress((number + 1) / len(faces), name)
@@ -116,7 +118,8 @@ class HMT_OT_save_pose(_AssetOperator, bpy.types.Operator):
 
     def faces(self, context: bpy.types.Context, avatar: bpy.types.Object) -> dict[str, dict[str, float]]:
         shown = motion_state.of_object(avatar).action_units
-        units = {code: float(value) for code, value in zip(action_units.CODES, shown, strict=True) if value > 0.005}
+        codes = set_of_width(len(shown)).codes
+        units = {code: float(value) for code, value in zip(codes, shown, strict=True) if value > 0.005}
         name, number = self.name or "Face", 1
         while name in bpy.data.actions:
             name, number = f"{self.name or 'Face'} {number}", number + 1

@@ -7,12 +7,12 @@ import bpy
 
 from ..engine.errors import RenderError
 from ..hmtalker_blender import avatar_object, baked_frames, baking, frame_range, image_strips, jobs, versions
-from . import reporting
 from .animate_strip import chosen_speaker
 from .job_operator import JobOperator
+from .speaker_operator import SpeakerOperator
 
 
-class HMT_OT_render_to_sequencer(JobOperator, bpy.types.Operator):
+class HMT_OT_render_to_sequencer(SpeakerOperator, JobOperator, bpy.types.Operator):
     """Render the avatar with alpha and show it as an image strip; frames that did not change are not rendered again"""
 
     bl_idname = "hmtalker.render_to_sequencer"
@@ -34,17 +34,6 @@ class HMT_OT_render_to_sequencer(JobOperator, bpy.types.Operator):
         default="STRIP",
         options={"SKIP_SAVE"},
     )
-
-    @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str:
-        """Say why this cannot be done now, or return an empty string."""
-        return jobs.busy_reason() or avatar_object.no_speaker_reason(context, versions.sequencer_scene(context))
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if jobs.running or not avatar_object.exist():
-            return reporting.allow(cls, context)
-        return True  # a script may name the avatar; panels grey the button out with `disabled_reason`
 
     def owners(self, context: bpy.types.Context) -> tuple[bpy.types.ID | None, ...]:
         scene = versions.sequencer_scene(context)

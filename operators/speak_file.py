@@ -8,8 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..engine.errors import AudioError
-from ..hmtalker_blender import avatar_object, jobs, sound_strips, versions
-from . import reporting
+from ..hmtalker_blender import jobs, sound_strips, versions
 from .animate_strip import AnimateOperator
 
 
@@ -39,17 +38,6 @@ class HMT_OT_speak_file(AnimateOperator, bpy.types.Operator):
         subtype="FILE_PATH",
         options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"},
     )
-
-    @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str:
-        """Say why this cannot be done now, or return an empty string."""
-        return jobs.busy_reason() or avatar_object.no_speaker_reason(context, versions.sequencer_scene(context))
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if jobs.running or not avatar_object.exist():
-            return reporting.allow(cls, context)
-        return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if not self.avatar and context.region is not None and getattr(context, "region_data", None) is not None:

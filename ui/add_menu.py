@@ -12,6 +12,7 @@ from ..operators.add_sample_speech import HMT_OT_add_sample_speech
 from ..operators.animate_all import HMT_OT_animate_all
 from ..operators.animate_strip import HMT_OT_animate_from_strip
 from ..operators.apply_pose import HMT_OT_apply_pose
+from ..operators.dub import HMT_OT_dub
 from ..operators.render_to_sequencer import HMT_OT_render_to_sequencer
 
 
@@ -31,6 +32,7 @@ def _draw_strip_menu(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
     menu.layout.operator(HMT_OT_animate_all.bl_idname, icon="COMMUNITY", text="Animate Selected Strips").selected = True
     menu.layout.operator(HMT_OT_add_live_strip.bl_idname, icon="SCENE_DATA")
     menu.layout.operator(HMT_OT_render_to_sequencer.bl_idname, icon="RENDER_ANIMATION")
+    menu.layout.operator(HMT_OT_dub.bl_idname, icon="FILE_MOVIE")
 
 
 def _draw_asset_menu(menu: bpy.types.Menu, context: bpy.types.Context) -> None:

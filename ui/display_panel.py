@@ -35,6 +35,11 @@ class HMT_PT_in_scene(bpy.types.Panel):
         column.enabled = settings.in_scene
         for name in ("relief", "viewport_percentage", "render_percentage"):
             column.prop(settings, name)
+        layout.prop(settings, "use_mark")
+        if settings.use_mark:
+            column = layout.column(align=True)
+            for name in ("mark_corner", "mark_size", "mark_opacity"):
+                column.prop(settings, name)
         sections.draw_button(layout, context, HMT_OT_add_point_cloud, "POINTCLOUD_DATA")
         draw_view_range(layout, context, avatar)
         if not card.is_card(avatar):

@@ -28,6 +28,7 @@ class HMT_PT_performance(bpy.types.Panel):
 
     bl_idname = "HMT_PT_performance"
     bl_label = "Performance"
+    bl_translation_context = sections.CATEGORY  # Blender's own translation means how fast something is
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = sections.CATEGORY

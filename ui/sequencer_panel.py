@@ -10,7 +10,7 @@ from ..operators.add_sample_speech import HMT_OT_add_sample_speech
 from ..operators.animate_all import HMT_OT_animate_all
 from ..operators.animate_strip import HMT_OT_animate_from_strip
 from ..operators.clear_take import HMT_OT_clear_take
-from . import frames_section, sections
+from . import dub_section, frames_section, sections
 
 
 class HMT_PT_sequencer(bpy.types.Panel):
@@ -51,6 +51,7 @@ class HMT_PT_sequencer(bpy.types.Panel):
             if strip is not None:
                 column.prop(strip.hmtalker, "is_speech")
         frames_section.draw(layout, context, scene, told)
+        dub_section.draw(layout, context, scene, told)
         sections.draw_job(layout)
         sections.draw_problem(layout, context, scene)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import action_units as au
+from ..action_unit_sets import OPENFACE_17, carry
 from ..camera import Camera
 from ..head_pose import HeadPose
 from ..motion.state import MotionState
@@ -47,7 +47,9 @@ class FilmedHead:
     def state(self, picture: int, take: Take, frame: int) -> MotionState:
         """The new voice's lower face at `frame` of the take; everything else as it was filmed in `picture`."""
         units = self._performed.action_units[picture].astype(np.float32)
-        lower = list(au.LOWER_INDEX)
+        known = self._renderer.avatar.units
+        units = carry(units, known).copy() if known is not OPENFACE_17 else units
+        lower = list(known.lower_columns)
         units[lower] = take.action_units[frame, lower]
         head = self._alignment.head(self.pose(picture), self._pivot, self._renderer.avatar.pivot)
         return MotionState(units, take.implicit[frame], 1.0, head, self._alignment.body(self._performed.body[picture]))

@@ -20,6 +20,7 @@ from ..capture.video_file import probe
 from ..errors import CancelledError, HMTalkerError
 from ..filmed_motion import ping_pong
 from ..head_pose import HeadPose
+from ..marking import credentials
 from ..performance import SAMPLE_RATE
 from ..png_file import synthetic_media_text, write_png
 from ..render import Renderer
@@ -119,6 +120,9 @@ def dub(options: DubOptions, progress: ProgressCallback | None = None, cancelled
                 write_png(options.frames / f"{number + 1:06d}.png", picture, text)
             untouched += not changed
             advance()
+    signing = credentials.from_environment()
+    if options.output is not None and signing is not None:
+        credentials.sign(options.output, signing)
     return Dubbed(count, untouched, take.warnings)
 
 

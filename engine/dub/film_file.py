@@ -6,8 +6,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import struct
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -16,15 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic_file import temporary_beside
 from ..errors import AudioError, RenderError
-from ..png_file import XMP_KEY
+from ..marking import mp4
 
 QUALITY = "16"
 """Constant rate factor of x264: below 18 nothing is seen of the coding."""
 SOUND_RATE = 48_000
 SOUND_BITS = 192_000
-XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
-"""Name of the box that holds XMP in an MP4 file (XMP specification part 3, 1.2.5)."""
 HIGH_DEFINITION = 720
 """Rows from which BT.709 is usual, as ``capture.video_file`` takes it."""
 BT709, BT601 = (1, 1, 1), (6, 6, 6)
@@ -39,7 +36,7 @@ class FilmFile:
         import av
 
         self.path, self._size, self._text = path, size, text
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._temporary = temporary_beside(path)
         self._count = self._heard = self._samples = 0
         self._voice: Iterator[Any] = iter(())
         self._layout = "mono"
@@ -127,11 +124,7 @@ class FilmFile:
             self._container.mux(self._video.encode())
             self._container.mux(self._sound.encode())
             self._container.close()
-            packet = XMP_BOX + self._text[XMP_KEY].encode("utf-8")
-            with self._temporary.open("ab") as file:
-                file.write(struct.pack(">I4s", 8 + len(packet), b"uuid") + packet)
-                file.flush()
-                os.fsync(file.fileno())
+            mp4.append(self._temporary, mp4.xmp_box(self._text))
             os.replace(self._temporary, self.path)
 
     @contextlib.contextmanager
@@ -164,20 +157,3 @@ def _sound(path: Path) -> Iterator[Any]:
             yield from resampler.resample(None)
     except (OSError, IndexError, av.error.FFmpegError) as error:
         raise AudioError(f"The sound of '{path.name}' cannot be put into a film; convert it to .wav.") from error
-
-
-def read_xmp(path: Path) -> str:
-    """The XMP packet of an MP4 file; empty where there is none."""
-    with contextlib.suppress(OSError, struct.error, UnicodeDecodeError), path.open("rb") as file:
-        while len(head := file.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", head)
-            size = length - 8
-            if length == 1:
-                size = struct.unpack(">Q", file.read(8))[0] - 16
-            if kind == b"uuid" and size < 1 << 20 and (content := file.read(size)).startswith(XMP_BOX):
-                return content[len(XMP_BOX) :].decode("utf-8")
-            if kind != b"uuid":
-                file.seek(size, os.SEEK_CUR)
-            if size < 0:
-                break
-    return ""

@@ -83,11 +83,14 @@ def test_presets_come_with_the_extension_and_can_be_kept(avatar, part, scene):
 def test_every_translation_is_of_something_that_is_shown(part):
     labels = {cls.bl_label for cls in part("ui").CLASSES if issubclass(cls, bpy.types.Panel)}
     verbs = {cls.bl_label for cls in part("operators").CLASSES}
-    for group in (bpy.types.Object, bpy.types.Strip):
-        properties = [group.bl_rna.properties["hmtalker"].fixed_type]
+    preferences = part("hmtalker_blender.preferences").HMT_preferences.bl_rna
+    for group in (bpy.types.Object, bpy.types.Strip, bpy.types.Scene, None):
+        properties = [group.bl_rna.properties["hmtalker"].fixed_type if group else preferences]
         while properties:
             for prop in properties.pop().properties:
                 labels.add(prop.name)
+                if prop.type == "ENUM":
+                    labels.update(item.name for item in prop.enum_items)
                 if prop.type == "POINTER" and prop.fixed_type.identifier.startswith("HMT_"):
                     properties.append(prop.fixed_type)
     translations = part("ui.translations")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A training environment without its gigabytes: a real venv with packages in name only, and a pipeline and a trainer
-of a few lines.
+"""A training environment without its gigabytes: a real venv with packages in name only, and a pipeline, a trainer and
+a dubber of a few lines.
 
 Everything else is real: the interpreter, the bootstrap, the worker, its protocol and its lifeline.
 """
@@ -107,6 +107,40 @@ def train(options, report, cancelled):
     return TrainResult(options.output, 3725.0)
 '''
 
+DUBBING = '''
+import json, shutil, time
+
+class AnimateSettings:
+    def __init__(self, **given):
+        self.__dict__.update(given)
+
+class DubOptions:
+    def __init__(self, avatar, footage, voice, output, **given):
+        self.__dict__.update(given, avatar=avatar, footage=footage, voice=voice, output=output)
+
+class Dubbed:
+    pictures, untouched, warnings = 12, 2, ("The voice is quiet.",)
+
+class Progress:
+    stage, index, count, share, seconds_left, text = "Draw", 1, 2, 0.5, None, ""
+
+def dub(options, progress, cancelled):
+    """What it does, the name of the film says."""
+    from hmtalker.errors import CancelledError, HMTalkerError
+    progress(Progress)
+    if "stranger" in options.footage.name:
+        raise HMTalkerError("The avatar does not look like the person in this footage.")
+    while "slow" in options.footage.name:
+        time.sleep(0.01)
+        if cancelled():
+            raise CancelledError("Dubbing was cancelled; no film was written.")
+    shutil.copy(options.footage, options.output)
+    shutil.copy(options.voice, options.output.with_name("heard.wav"))
+    told = {**vars(options), "settings": vars(options.settings)}
+    options.output.with_name("options.json").write_text(json.dumps(told, default=str))
+    return Dubbed
+'''
+
 PACKAGES = {
     "numpy": ("numpy", "1.26.4"),
     "numba": ("numba", "0.68.1"),
@@ -126,9 +160,11 @@ def make(folder: Path, python: str = sys.executable) -> Path:
     site = site_packages(folder)
     (site / "fake_pipeline.py").write_text(PIPELINE, "utf-8")
     (site / "fake_training.py").write_text(TRAINING, "utf-8")
+    (site / "fake_dubbing.py").write_text(DUBBING, "utf-8")
     hook = (
-        "import sys, fake_pipeline, fake_training; sys.modules['hmtalker.capture.pipeline'] = fake_pipeline; "
-        "sys.modules['hmtalker.training.train'] = fake_training\n"
+        "import sys, fake_pipeline, fake_training, fake_dubbing; "
+        "sys.modules['hmtalker.capture.pipeline'] = fake_pipeline; "
+        "sys.modules['hmtalker.training.train'] = fake_training; sys.modules['hmtalker.dub.dub'] = fake_dubbing\n"
     )
     (site / "fake_pipeline.pth").write_text(hook, "utf-8")
     for name in PACKAGES:

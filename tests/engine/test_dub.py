@@ -16,11 +16,12 @@ from footage_of_avatar import MESH, OPEN, drawn, film_avatar, say, units_of
 
 from hmtalker.capture.video_file import probe, read_frames
 from hmtalker.dub.dub import DubOptions, dub
-from hmtalker.dub.film_file import FilmFile, read_xmp
+from hmtalker.dub.film_file import FilmFile
 from hmtalker.dub.mouth_region import MouthRegion
 from hmtalker.errors import CancelledError, HMTalkerError, RenderError
 from hmtalker.filmed_motion import ping_pong
 from hmtalker.head_pose import HeadPose
+from hmtalker.marking.mp4 import read_xmp
 from hmtalker.png_file import SYNTHETIC_MEDIA, read_text
 
 COUNT = 12
