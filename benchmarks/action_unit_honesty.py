@@ -5,7 +5,8 @@
     python benchmarks/action_unit_honesty.py AVATAR.hmt --speech SPEECH.wav
 
 Each unit is raised by 1 over several faces: from 0, 1 and 2 on a resting face without a voice, and from where it is in
-moments of speech, with the voice; each in four poses of the head. What the capture's Action Unit extractor reads
+moments of speech, with the voice; each in four poses of the head. Of an avatar with the set `extended`, units with two
+sides are raised side by side. What the capture's Action Unit extractor reads
 afterwards minus what it read before is the unit's row: itself on the diagonal, leaks beside it.
 
 The extractor needs a person's rest and range. With --dataset, they are those of the captured person, from the dataset's
@@ -29,7 +30,7 @@ import numpy as np
 from action_unit_matrix import known_mean, matrix_svg, matrix_table
 from shown_faces import Faces, Studio
 
-from hmtalker.action_units import CODES, CONDITION_MAXIMUM, COUNT
+from hmtalker.action_unit_sets import ActionUnitSet, set_of_width
 from hmtalker.avatar import Avatar, load_avatar
 from hmtalker.capture.units.face_features import face_features
 from hmtalker.capture.units.measure import measure_units
@@ -106,6 +107,7 @@ class Raise:
 
     base: str
     unit: int
+    """Place among the set's muscles."""
     before: int
     after: int
 
@@ -113,14 +115,16 @@ class Raise:
 def shown(take: Take) -> tuple[list[MotionState], list[Raise]]:
     """Faces to show, and which of them to compare. take: moments of speech come from its spoken part."""
     rng = np.random.default_rng(0)
+    units_there_are = set_of_width(take.action_units.shape[1])
+    columns = [units_there_are.index(code) for code in units_there_are.muscles]
     states: list[MotionState] = []
     raised: list[Raise] = []
 
     def add(base: str, units: np.ndarray, unit: int, before: int, implicit: np.ndarray | None) -> int:
         """Show `units` with one of them raised, and compare; where it is shown."""
         higher = units.copy()
-        higher[unit] += 1
-        if higher[unit] > CONDITION_MAXIMUM[unit]:
+        higher[columns[unit]] += 1
+        if _pull(units_there_are, units, unit) + 1 > units_there_are.maxima[columns[unit]]:
             return before
         states.append(MotionState(higher, implicit, head=head))
         raised.append(Raise(base, unit, before, len(states) - 1))
@@ -128,29 +132,35 @@ def shown(take: Take) -> tuple[list[MotionState], list[Raise]]:
 
     for moment in spoken_moments(take):
         head = HeadPose(tuple(map(float, rng.normal(0, TURN, 3))))
-        states.append(MotionState(np.zeros(COUNT, np.float32), head=head))
+        states.append(MotionState(np.zeros(units_there_are.count, np.float32), head=head))
         rest = len(states) - 1
-        for unit in range(COUNT):
+        for unit, column in enumerate(columns):
             at = rest
             for level in LEVELS:
-                at = add(f"from {level}", level * np.eye(COUNT, dtype=np.float32)[unit], unit, at, None)
+                units = level * np.eye(units_there_are.count, dtype=np.float32)[column]
+                at = add(f"from {level}", units, unit, at, None)
         states.append(MotionState(take.action_units[moment], take.implicit[moment], head=head))
         speaking = len(states) - 1
-        for unit in range(COUNT):
+        for unit in range(len(columns)):
             add("in speech", take.action_units[moment], unit, speaking, take.implicit[moment])
     return states, raised
 
 
+def _pull(units: ActionUnitSet, controls: np.ndarray, muscle: int) -> float:
+    return float(units.pulls(controls, units.muscles[muscle : muscle + 1])[0])
+
+
 def spoken_moments(take: Take) -> list[int]:
     """Frames with open eyes, from lips hardly parted to wide."""
-    awake = np.flatnonzero(take.action_units[:, CODES.index("AU45")] == 0)
+    units = set_of_width(take.action_units.shape[1])
+    awake = np.flatnonzero(take.action_units[:, units.index("AU45")] == 0)
     spoken = awake[awake >= SILENCE_SECONDS * FPS]
-    order = spoken[np.argsort(take.action_units[spoken, CODES.index("AU25")])]
+    order = spoken[np.argsort(take.action_units[spoken, units.index("AU25")])]
     return [int(order[int(share * len(order))]) for share in MOMENTS]
 
 
-def read(person: Person, faces: Faces) -> np.ndarray:
-    """[n,17] what the extractor reads off stills of `person`, each for itself; NaN where there is no face."""
+def read(person: Person, faces: Faces, units: ActionUnitSet) -> np.ndarray:
+    """[n,M] what the extractor reads of each muscle off stills of `person`, each for itself; NaN without a face."""
     features = face_features(faces.landmarks, faces.blendshapes)
     count, clips = len(features), len(person.features)
     seen = np.isfinite(features).all(1)
@@ -160,20 +170,21 @@ def read(person: Person, faces: Faces) -> np.ndarray:
         np.concatenate([person.usable, seen]),
         np.concatenate([person.silent, np.zeros(count, bool)]),
         numbers,
-    ).values[-count:]
+        units,
+    ).values[-count:, [units.index(code) for code in units.muscles]]
     return np.where(seen[:, None], values, np.nan)
 
 
-def responses(person: Person, faces: Faces, raised: list[Raise]) -> dict[str, np.ndarray]:
-    """Base -> [17, 17, poses]: change of what is read, by unit raised and unit read; NaN where it was not shown."""
-    found = {}
+def responses(person: Person, faces: Faces, raised: list[Raise], units: ActionUnitSet) -> dict[str, np.ndarray]:
+    """Base -> [M, M, poses]: change of what is read, by unit raised and unit read; NaN where it was not shown."""
+    found, count = {}, len(units.muscles)
     for base in BASES:
         own = [one for one in raised if one.base == base]
         # only the faces of one base at a time, so that they are too few to change the person's range
         places = sorted({place for one in own for place in (one.before, one.after)})
-        values = read(person, Faces(faces.landmarks[places], faces.blendshapes[places]))
-        found[base] = np.full((COUNT, COUNT, POSES), np.nan)
-        shown_before = [0] * COUNT
+        values = read(person, Faces(faces.landmarks[places], faces.blendshapes[places]), units)
+        found[base] = np.full((count, count, POSES), np.nan)
+        shown_before = [0] * count
         for one in own:
             change = values[places.index(one.after)] - values[places.index(one.before)]
             found[base][one.unit, :, shown_before[one.unit]] = change
@@ -182,9 +193,9 @@ def responses(person: Person, faces: Faces, raised: list[Raise]) -> dict[str, np
 
 
 def ways(studio: Studio, states: list[MotionState], raised: list[Raise]) -> np.ndarray:
-    """[17, 2] millimetres by which the avatar itself moves where a unit is raised: mean at rest, mean in speech."""
+    """[M, 2] millimetres by which the avatar itself moves where a unit is raised: mean at rest, mean in speech."""
     offsets = studio.renderer.motion.face_offsets
-    found: list[tuple[list[float], list[float]]] = [([], []) for _ in range(COUNT)]
+    found: list[tuple[list[float], list[float]]] = [([], []) for _ in studio.renderer.avatar.units.muscles]
     for one in raised:
         way = offsets(states[one.after])[:, :3] - offsets(states[one.before])[:, :3]
         farthest = 1000 * float(np.percentile(np.linalg.norm(way, axis=1), FARTHEST))
@@ -220,20 +231,21 @@ def main() -> int:
         studio = Studio(avatar)
         person = captured_person(options.dataset) if options.dataset else filmed_person(studio, take)
         states, raised = shown(take)
-        found = responses(person, studio.stills(states), raised)
+        found = responses(person, studio.stills(states), raised, avatar.units)
         moved = ways(studio, states, raised)
         studio.close()
     except HMTalkerError as error:
         print(f"Nothing was measured: {error}", file=sys.stderr)
         return 2
     print(f"{avatar.name}: {len(states)} faces; rest and range: {person.source}\n")
-    print(matrix_table(found, moved))
+    codes = avatar.units.muscles
+    print(matrix_table(found, moved, codes))
     if options.svg:
         mean = known_mean(np.concatenate(list(found.values()), 2), 2)
-        options.svg.write_text(matrix_svg(mean), encoding="utf-8")
+        options.svg.write_text(matrix_svg(mean, codes), encoding="utf-8")
     if options.out:
         data = {base: _plain(known_mean(values, 2)) for base, values in found.items()}
-        report = {"codes": CODES, "person": person.source, "mean change": data, "millimetres": _plain(moved)}
+        report = {"codes": codes, "person": person.source, "mean change": data, "millimetres": _plain(moved)}
         options.out.write_text(json.dumps(report, indent=1), encoding="utf-8")
     return 0
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hmtalker.action_units import CODES, COUNT
+from hmtalker.action_units import CODES
 
 STRONGEST = 3
 LEAST_LEAK = 0.1
@@ -18,9 +18,9 @@ FULL = 1.2
 MORE, LESS = (27, 94, 140), (178, 69, 40)
 
 
-def matrix_table(found: Mapping[str, np.ndarray], moved: np.ndarray) -> str:
-    """found: base -> [17, 17, poses] change of every unit read (second axis) by the unit raised (first). moved: [17, 2]
-    millimetres at rest and in speech.
+def matrix_table(found: Mapping[str, np.ndarray], moved: np.ndarray, codes: Sequence[str] = CODES) -> str:
+    """found: base -> [M, M, poses] change of every unit read (second axis) by the unit raised (first). moved: [M, 2]
+    millimetres at rest and in speech. codes: [M].
 
     One row a unit: what it reads of itself by base, over all bases with the deviation over faces, the sum of absolute
     leaks, the strongest of them, and the millimetres.
@@ -31,29 +31,29 @@ def matrix_table(found: Mapping[str, np.ndarray], moved: np.ndarray) -> str:
     lines.append("|---" * (len(found) + 5) + "|")
     everything = np.concatenate(list(found.values()), 2)
     mean = known_mean(everything, 2)
-    for unit, code in enumerate(CODES):
+    for unit, code in enumerate(codes):
         by_base = [_number(float(known_mean(values[unit, unit], 0))) for values in found.values()]
-        leaks = np.where(np.arange(COUNT) == unit, 0, mean[unit])
+        leaks = np.where(np.arange(len(codes)) == unit, 0, mean[unit])
         order = [other for other in np.argsort(-np.abs(leaks)) if abs(leaks[other]) >= LEAST_LEAK][:STRONGEST]
-        named = ", ".join(f"{CODES[other]} {leaks[other]:+.2f}" for other in order) or "none"
+        named = ", ".join(f"{codes[other]} {leaks[other]:+.2f}" for other in order) or "none"
         own = everything[unit, unit]
         spread = float(np.nanstd(own)) if np.isfinite(own).any() else float("nan")
         total = f"{_number(float(mean[unit, unit]))} ± {_number(spread)}"
         cells = [code, *by_base, total, f"{np.abs(leaks).sum():.2f}", named]
         lines.append("| " + " | ".join(cells) + f" | {moved[unit, 0]:.1f}, {moved[unit, 1]:.1f} |")
-    own, others = np.diag(mean), mean[~np.eye(COUNT, dtype=bool)]
+    own, others, count = np.diag(mean), mean[~np.eye(len(codes), dtype=bool)], len(codes)
     lines.append("")
     lines.append(
         f"Mean of the diagonal {np.nanmean(own):.2f} (median {np.nanmedian(own):.2f}); mean of the sums of leaks "
-        f"{np.nansum(np.abs(others)) / COUNT:.2f}; in {int((own > _largest_other(mean)).sum())} of {COUNT} rows the "
+        f"{np.nansum(np.abs(others)) / count:.2f}; in {int((own > _largest_other(mean)).sum())} of {count} rows the "
         "unit itself is what rises most."
     )
     return "\n".join(lines)
 
 
-def matrix_svg(mean: np.ndarray) -> str:
-    """A picture of [17,17] changes: rows raised, columns read, blue where more is read, red where less."""
-    side = COUNT * CELL
+def matrix_svg(mean: np.ndarray, codes: Sequence[str] = CODES) -> str:
+    """A picture of [M,M] changes: rows raised, columns read, blue where more is read, red where less."""
+    side = len(codes) * CELL
     width, height = MARGIN + side + 8, TOP + side + 8
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
@@ -62,11 +62,11 @@ def matrix_svg(mean: np.ndarray) -> str:
         f'<text x="{MARGIN + side / 2}" y="18" text-anchor="middle" font-size="13">read by the extractor</text>',
         f'<text x="4" y="{TOP - 8}" font-size="11">raised by 1</text>',
     ]
-    for index, code in enumerate(CODES):
+    for index, code in enumerate(codes):
         x = MARGIN + (index + 0.5) * CELL
         parts.append(f'<text x="{x}" y="{TOP - 24}" text-anchor="middle">{code[2:]}</text>')
         parts.append(f'<text x="{MARGIN - 8}" y="{TOP + (index + 0.5) * CELL + 4}" text-anchor="end">{code}</text>')
-        for other in range(COUNT):
+        for other in range(len(codes)):
             parts.append(_cell(MARGIN + other * CELL, TOP + index * CELL, float(mean[index, other]), index == other))
     return "\n".join([*parts, "</svg>", ""])
 

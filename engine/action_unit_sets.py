@@ -2,18 +2,22 @@
 """Sets of Action Units, as data: which units a face is described by, in which order, and how sets read each other.
 
 `openface-17` is the set of the paper and the default. `extended` goes on with units that round, press and roll the
-lips, which the 17 cannot do, and with the left and right half of every unit whose muscle has two sides. A unit without
-a side is the mean of its sides.
+lips, which the 17 cannot do, and with the left and right half of every unit whose muscle has two sides.
+
+Tables of measurements say what each code's intensity *is*: there a unit is the mean of its sides. A face is driven by
+*controls*: there a unit moves both sides, and a side's own control adds to that side. Where a set has no sides the two
+are the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from .action_units import BLINK_CLOSED, MAXIMUM, NAMES
+from .action_units import BLINK_CLOSED, MAXIMUM, NAMES, UPPER
 from .errors import HMTalkerError
 
 SIDES = ("L", "R")
@@ -57,6 +61,71 @@ class ActionUnitSet:
     def count(self) -> int:
         return len(self.codes)
 
+    @cached_property
+    def muscles(self) -> tuple[str, ...]:
+        """Codes that pull by themselves, in order: the units without sides in this set, and the sides of the others."""
+        return tuple(code for code in self.codes if code + SIDES[0] not in self.codes)
+
+    @cached_property
+    def lower(self) -> tuple[str, ...]:
+        """Muscles of the lower face: the raw channels of its condition, in their order."""
+        return tuple(code for code in self.muscles if base(code) not in UPPER)
+
+    @cached_property
+    def upper(self) -> tuple[str, ...]:
+        """Muscles of the upper face, likewise."""
+        return tuple(code for code in self.muscles if base(code) in UPPER)
+
+    @cached_property
+    def lower_columns(self) -> tuple[int, ...]:
+        """Columns of the controls of the lower face."""
+        return tuple(index for index, code in enumerate(self.codes) if base(code) not in UPPER)
+
+    @cached_property
+    def upper_columns(self) -> tuple[int, ...]:
+        """Columns of the controls of the upper face."""
+        return tuple(index for index, code in enumerate(self.codes) if base(code) in UPPER)
+
+    def pulling(self, muscles: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which columns pull each of `muscles`: int [m] its own, int [m] that of its whole unit; float32 [m], 1 where
+        that is another one, else 0."""
+        return _pulling(self.codes, tuple(muscles))
+
+    def pulls(self, controls: np.ndarray, muscles: Sequence[str]) -> np.ndarray:
+        """How strongly some muscles pull: float32 [..., len(muscles)], within `maxima`. controls: [..., n]."""
+        controls = self.clip(controls)
+        own, whole, sided = self.pulling(muscles)
+        result = controls[..., own]
+        return np.minimum(result + sided * controls[..., whole], self.maxima[own]) if sided.any() else result
+
+    def controls(self, pulls: np.ndarray, muscles: Sequence[str]) -> np.ndarray:
+        """Controls float32 [..., n] that make some muscles pull so; what they have no part in is 0.
+
+        pulls: [..., len(muscles)]; of a unit with sides both must be given. The weaker side becomes the unit's control,
+        and what the stronger one has beyond it that side's own.
+        """
+        pulls = np.asarray(pulls, np.float32)
+        result = np.zeros((*pulls.shape[:-1], self.count), np.float32)
+        result[..., [self.codes.index(code) for code in muscles]] = pulls
+        for code in {base(code) for code in muscles} & set(self.codes) - set(muscles):
+            sides = [self.codes.index(code + side) for side in SIDES]
+            both = result[..., sides].min(-1)
+            result[..., self.codes.index(code)] = both
+            result[..., sides] -= both[..., None]
+        return result
+
+    def measured(self, controls: np.ndarray) -> np.ndarray:
+        """What each code's intensity is where controls [..., n] drive a face: float32 [..., n], as in tables."""
+        return self.pulls(controls, self.muscles) @ self._shares
+
+    @cached_property
+    def _shares(self) -> np.ndarray:
+        """float32 [muscles, n] how much of each muscle's pull is in a code's intensity."""
+        shares = np.array(
+            [[code in (muscle, base(muscle)) for code in self.codes] for muscle in self.muscles], np.float32
+        )
+        return shares / shares.sum(0)
+
     def index(self, code: str) -> int:
         """Column of a code. Raises :class:`UnknownSetError`."""
         if code not in self.codes:
@@ -67,6 +136,13 @@ class ActionUnitSet:
         """values: [..., n]. Returns float32 [..., n] within 0 and `maxima`; what is not a number becomes 0."""
         finite = np.nan_to_num(np.asarray(values, np.float32), posinf=MAXIMUM, neginf=0.0)
         return np.clip(finite, 0.0, self.maxima)
+
+
+@lru_cache(maxsize=64)
+def _pulling(codes: tuple[str, ...], muscles: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    own = np.array([codes.index(code) for code in muscles])
+    whole = np.array([codes.index(base(code) if base(code) in codes else code) for code in muscles])
+    return own, whole, (own != whole).astype(np.float32)
 
 
 def make_set(name: str, units: dict[str, str]) -> ActionUnitSet:
@@ -93,6 +169,15 @@ EXTENDED = make_set("extended", NAMES | LIP_UNITS | _one_sided(NAMES | LIP_UNITS
 """The 17 in their order, then `LIP_UNITS`, then left and right of `TWO_SIDED`."""
 
 SETS: dict[str, ActionUnitSet] = {unit_set.name: unit_set for unit_set in (OPENFACE_17, EXTENDED)}
+
+
+def set_of_width(count: int) -> ActionUnitSet:
+    """The set whose rows have so many columns. Raises ValueError where there is none."""
+    for unit_set in SETS.values():
+        if unit_set.count == count:
+            return unit_set
+    known = " or ".join(str(unit_set.count) for unit_set in reversed(SETS.values()))
+    raise ValueError(f"a face has {known} Action Units, not {count}")
 
 
 def find_set(name: str) -> ActionUnitSet:
@@ -122,4 +207,28 @@ def convert(values: np.ndarray, codes: Sequence[str], to: ActionUnitSet) -> np.n
             result[..., index] = np.mean(sides, 0)
         elif base(code) in column:
             result[..., index] = column[base(code)]
+    return to.clip(result)
+
+
+def as_controls(values: np.ndarray, codes: Sequence[str], of: ActionUnitSet) -> np.ndarray:
+    """Controls of `of`, float32 [..., n], that show measured intensities [..., len(codes)]; as :func:`convert`."""
+    own = convert(values, codes, of)
+    return of.controls(own[..., [of.codes.index(code) for code in of.muscles]], of.muscles)
+
+
+def carry(controls: np.ndarray, to: ActionUnitSet) -> np.ndarray:
+    """Controls of any set, told by their number, in the columns of another: float32 [..., to.count], not clipped where
+    it is the same set. A unit drives both sides; where there are no sides a unit is the mean of what they are.
+    """
+    controls = np.asarray(controls, np.float32)
+    of = set_of_width(controls.shape[-1])
+    if of is to:
+        return controls
+    values = of.measured(controls)
+    if len(of.muscles) < of.count and len(to.muscles) < to.count:
+        return as_controls(values, of.codes, to)
+    # Where one of them has no sides, its units are all that both know.
+    known = [code for code in to.codes if code in of.codes]
+    result = np.zeros((*values.shape[:-1], to.count), np.float32)
+    result[..., [to.codes.index(code) for code in known]] = values[..., [of.codes.index(code) for code in known]]
     return to.clip(result)

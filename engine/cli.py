@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import __version__, action_units
+from .action_unit_sets import EXTENDED
 from .capture.command import add_capture_command
 from .dub.command import add_dub_command
-from .errors import HMTalkerError
+from .errors import HMTalkerError, file_sentence
 from .evaluation.command import add_evaluate_command
 from .rasterize.backend import add_backends_command
 from .speech.command import add_encoder_command
@@ -42,8 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return FAILED
     except OSError as error:
-        place = f" {error.filename}" if error.filename else ""
-        print(f"The file{place} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        print(file_sentence(error), file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("Stopped; what was finished is kept.", file=sys.stderr)
@@ -142,8 +142,8 @@ def _whole(text: str) -> int:
 
 def _intensity(text: str) -> tuple[str, float]:
     code, _, value = text.upper().partition("=")
-    if code not in action_units.CODES:
-        raise argparse.ArgumentTypeError(f"{code} is not one of {', '.join(action_units.CODES)}")
+    if code not in EXTENDED.codes:
+        raise argparse.ArgumentTypeError(f"{code} is not one of {', '.join(EXTENDED.codes)}")
     return code, min(_amount(value), action_units.MAXIMUM)
 
 
@@ -222,9 +222,9 @@ def _frame(options: argparse.Namespace) -> None:
     from .head_pose import HeadPose
     from .motion.state import MotionState
 
-    units = np.zeros(action_units.COUNT, np.float32)
+    units = np.zeros(EXTENDED.count, np.float32)
     for code, value in options.au:
-        units[action_units.CODES.index(code)] = value
+        units[EXTENDED.index(code)] = value
     pitch, yaw, roll = np.radians(options.head)
     state = MotionState(units, head=HeadPose((float(pitch), float(yaw), float(roll))))
     _write_frames(options, _avatar(options), iter([(options.output, state)]))
@@ -258,6 +258,7 @@ def _write_frames(options: argparse.Namespace, avatar: Avatar, frames: Iterator[
 
 def _info(options: argparse.Namespace) -> None:
     from .avatar import read_avatar_header
+    from .avatar.header import unit_set_of
     from .consent import consent_sentence
 
     header = read_avatar_header(options.avatar)
@@ -272,15 +273,15 @@ def _info(options: argparse.Namespace) -> None:
         "Consent": consent_sentence(header.get("consent", {})),
         "Gaussians": f"{counts['face']} face, {counts['mouth']} mouth",
         "Frame": f"{camera['width']} x {camera['height']}",
+        "Action Units": unit_set_of(header).name,
         "Speech encoder": header["encoder"]["id"],
         "Metrics": ", ".join(f"{key} {value}" for key, value in header.get("metrics", {}).items()) or "none",
     }
     for title, value in rows.items():
         print(f"{title:15}{value}")
+    names = dict(zip(EXTENDED.codes, EXTENDED.names, strict=True))
     for code, row in header.get("au_statistics", {}).items():
-        print(
-            f"{code} {action_units.NAMES[code]:23} usually to {row.get('p95', 0):.1f}, at most {row.get('max', 0):.1f}"
-        )
+        print(f"{code:5} {names[code]:26} usually to {row.get('p95', 0):.1f}, at most {row.get('max', 0):.1f}")
 
 
 def _fetch(options: argparse.Namespace) -> None:

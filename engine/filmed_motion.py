@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .action_units import UPPER
-
 if TYPE_CHECKING:
     from .avatar import Avatar
 
@@ -30,7 +28,7 @@ def forth_and_back(places: np.ndarray, count: int) -> np.ndarray:
 
 
 def filmed_motion(avatar: Avatar, moments: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """moments: [T] seconds. Head float32 [T,6] and upper-face Action Units [T,8] of the avatar's film then.
+    """moments: [T] seconds. Head float32 [T,6] and pulls of the upper face [T,8] of the avatar's film then.
 
     Older avatars know the head alone: their upper face rests. None where an avatar brings no film.
     """
@@ -38,8 +36,9 @@ def filmed_motion(avatar: Avatar, moments: np.ndarray) -> tuple[np.ndarray, np.n
     head = np.array(template.get("head", []), np.float64).reshape(-1, 6)
     if not len(head):
         return None
-    known = template.get("upper") or np.zeros((len(head), len(UPPER)))
-    upper = np.array(known, np.float64).reshape(len(head), len(UPPER))
+    muscles = len(avatar.units.upper)
+    known = template.get("upper") or np.zeros((len(head), muscles))
+    upper = np.array(known, np.float64).reshape(len(head), muscles)
     places = forth_and_back(np.asarray(moments) * template.get("fps", 25), len(head))
     first = np.minimum(places.astype(np.int64), max(0, len(head) - 2))
     part = (places - first)[:, None]

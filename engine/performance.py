@@ -17,6 +17,7 @@ import numpy as np
 
 from . import action_units as au
 from . import breath, prosody
+from .action_unit_sets import EXTENDED, base
 from .avatar import Avatar
 from .blinks import blink_curve
 from .errors import AudioError, AvatarError, CancelledError
@@ -46,7 +47,7 @@ class AnimateSettings:
     strength: float = 1.0
     """Gain of all lower-face Action Units that the voice asks for; 0 keeps them at rest."""
     gains: Mapping[str, float] = field(default_factory=dict)
-    """Further gain of single lower-face Action Units, by code."""
+    """Further gain of single lower-face Action Units, by code; that of a unit counts for both of its sides."""
     smoothing: float = 0.5
     """Standard deviation, in 25ths of a second, of the filter that calms the lower face; 0 for none."""
     blink_rate: float = 17.0
@@ -60,7 +61,7 @@ class AnimateSettings:
     breath: float = 1.0
     """Gain of the breath that lifts shoulders and head."""
     gaze: float = 1.0
-    """Gain of glances, for faces whose eyes can turn; an avatar of the 17 Action Units has no such eyes."""
+    """Gain of glances, for faces whose eyes can turn; an avatar has no such eyes."""
     seed: int = 0
     """The same seed gives the same blinks, brows, glances, breath and head."""
     silence: bool = True
@@ -69,8 +70,9 @@ class AnimateSettings:
     """Head and upper face as the person was filmed, forth and back, instead of performed with the voice."""
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.gains) - set(au.LOWER)):
-            raise ValueError(f"gains are for {', '.join(au.LOWER)}; there is no {unknown[0]} among them")
+        known = [EXTENDED.codes[column] for column in EXTENDED.lower_columns]
+        if unknown := sorted(set(self.gains) - set(known)):
+            raise ValueError(f"gains are for {', '.join(known)}; there is no {unknown[0]} among them")
         for name, value in [*vars(self).items(), *self.gains.items()]:
             if name not in ("gains", "seed", "silence", "filmed") and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value}; it is at least 0")
@@ -104,8 +106,8 @@ def animate(
     seconds = len(samples) / SAMPLE_RATE
     frames = max(1, math.ceil(seconds * fps - 1e-6))
     moments = (np.arange(frames) + 0.5) / fps
-    rest = avatar.rest_action_units
-    lower = list(au.LOWER_INDEX)
+    known, rest = avatar.units, avatar.rest_action_units
+    lower = list(known.lower_columns)
     units = np.tile(rest, (frames, 1))
     warnings: list[str] = []
     report(0.0)
@@ -116,18 +118,20 @@ def animate(
         stressed = gate = np.zeros(frames, np.float32)
     else:
         gate = np.asarray(speech_gate(samples, fps, frames), np.float32)
-        implicit, units[:, lower] = _speak(avatar, samples, fps, gate, encoder, settings, report, cancelled)
+        implicit, spoken = _speak(avatar, samples, fps, gate, encoder, settings, report, cancelled)
+        units[:, lower] = known.controls(spoken, known.lower)[:, lower]
         stressed = prosody.stress(frame_loudness(samples, fps, frames), fps)
 
     for code, curve in _upper_face(stressed, moments, fps, settings).items():
-        units[:, au.CODES.index(code)] += curve
+        units[:, known.index(code)] += curve
     # Each kind of motion has its own stream of chance: changing one leaves the others as they were.
     head = prosody.head_motion(stressed, moments, fps, np.random.default_rng([settings.seed, 3]), settings.nods)
     drawn = settings.breath * breath.breath_curve(gate, fps, np.random.default_rng([settings.seed, 5]))[:, None]
     head = np.float32(settings.head_motion) * (head + drawn * breath.HEAD)
     film = filmed_motion(avatar, np.arange(frames) / fps) if settings.filmed else None
     if film is not None:
-        head, units[:, list(au.UPPER_INDEX)] = film
+        head, upper = film[0], list(known.upper_columns)
+        units[:, upper] = known.controls(film[1], known.upper)[:, upper]
     elif settings.filmed:
         warnings.append(f"The avatar {avatar.name} brings no filmed motion, so head and upper face are performed.")
     gaze = settings.gaze * gaze_curve(gate, head, fps, np.random.default_rng([settings.seed, 4]))
@@ -136,7 +140,7 @@ def animate(
     report(1.0)
     return Take(
         fps=float(fps),
-        action_units=au.clip(units),
+        action_units=known.clip(units),
         implicit=implicit,
         head=head,
         body=drawn * breath.BODY,
@@ -175,7 +179,7 @@ def _speak(
     report: Progress,
     cancelled: Cancelled | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Implicit conditions [T,32] and lower-face Action Units [T,9] of the voice. speaking: [T] 0..1."""
+    """Implicit conditions [T,32] and pulls of the lower face [T,9] of the voice. speaking: [T] 0..1."""
     from .motion.portable import PortableMotion
     from .speech.stretches import encode_in_stretches
 
@@ -199,8 +203,9 @@ def _speak(
     implicit = motion.speech.implicit_of_projected(heard, fps, len(speaking))
     units = motion.predicted_action_units(implicit)
 
-    rest = avatar.rest_action_units[list(au.LOWER_INDEX)]
-    gains = settings.strength * np.array([settings.gains.get(code, 1.0) for code in au.LOWER], np.float32)
+    known = avatar.units
+    rest = known.pulls(avatar.rest_action_units, known.lower)
+    gains = settings.strength * np.array([_gain(settings, code) for code in known.lower], np.float32)
     units = np.clip(rest + gains * (units - rest), 0.0, _ceiling(avatar))
     if settings.silence:
         gate = speaking[:, None]
@@ -220,10 +225,17 @@ def _ceiling(avatar: Avatar) -> np.ndarray:
     return np.clip(HEADROOM * _lower_statistic(avatar, "max"), 0.0, au.MAXIMUM)
 
 
+def _gain(settings: AnimateSettings, muscle: str) -> float:
+    """The gain of a unit, and of a side beside that of its unit."""
+    own = settings.gains.get(muscle, 1.0)
+    return own if base(muscle) == muscle else own * settings.gains.get(base(muscle), 1.0)
+
+
 def _lower_statistic(avatar: Avatar, name: str) -> np.ndarray:
-    """[9] "p95" or "max" of the lower face's Action Units in training; 5 where the avatar does not say."""
+    """[9] "p95" or "max" of the lower face's muscles in training; 5 where the avatar does not say."""
     statistics = avatar.header.get("au_statistics", {})
-    return np.array([statistics.get(code, {}).get(name, au.MAXIMUM) for code in au.LOWER], np.float32)
+    values = [statistics.get(code, {}).get(name, au.MAXIMUM) for code in avatar.units.codes]
+    return avatar.units.pulls(np.array(values, np.float32), avatar.units.lower)
 
 
 def _upper_face(

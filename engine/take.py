@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .action_units import COUNT
+from .action_unit_sets import OPENFACE_17, set_of_width
 from .errors import HMTalkerError
 from .head_pose import HeadPose
 from .motion.config import CONDITION
@@ -21,7 +21,8 @@ from .performance import AnimateSettings, animate
 __all__ = ["AnimateSettings", "Take", "TakeError", "animate"]
 
 FORMAT = "hmtalker-take"
-VERSION = 1
+VERSION, VERSION_17 = 2, 1
+"""The newest that is read, with other sets than the 17; and that of takes of the 17, which earlier versions read."""
 HEAD = 6
 LATER = {"body": 3, "gaze": 2}
 """Arrays that earlier takes lack: name -> columns."""
@@ -42,7 +43,8 @@ class Take:
 
     fps: float
     action_units: np.ndarray
-    """float32 [T,17], 0..5, in the order of action_units.CODES."""
+    """float32 [T,17], 0..5, in the order of action_units.CODES; of an avatar with the set `extended` its controls,
+    [T,47]."""
     implicit: np.ndarray
     """float32 [T,32] implicit speech conditions, of the avatar that performed."""
     head: np.ndarray
@@ -62,7 +64,8 @@ class Take:
 
     def __post_init__(self) -> None:
         frames = len(self.action_units)
-        for name, width in (("action_units", COUNT), ("implicit", CONDITION), ("head", HEAD), *LATER.items()):
+        columns = set_of_width(np.shape(self.action_units)[-1]).count if np.ndim(self.action_units) else 0
+        for name, width in (("action_units", columns), ("implicit", CONDITION), ("head", HEAD), *LATER.items()):
             array = np.ascontiguousarray(getattr(self, name), np.float32)
             if name in LATER and array.size == 0:
                 array = np.zeros((frames, width), np.float32)
@@ -91,7 +94,7 @@ class Take:
         return MotionState(self.action_units[frame], self.implicit[frame], 1.0, head, self.body[frame])
 
     def sample_action_units(self, seconds: float | np.ndarray) -> np.ndarray:
-        """float32 [17], or [n,17] for n moments."""
+        """float32 [17 or 47], or [n,17 or 47] for n moments."""
         return self._sample(self.action_units, seconds)
 
     def sample_implicit(self, seconds: float | np.ndarray) -> np.ndarray:
@@ -112,9 +115,10 @@ class Take:
 
     @property
     def rest(self) -> np.ndarray:
-        """float32 [17]: the resting face of the avatar that performed; zeros if the take is older than that."""
-        values = np.array(self.settings.get("rest", []), np.float32)
-        return values if values.shape == (COUNT,) and np.isfinite(values).all() else np.zeros(COUNT, np.float32)
+        """float32, as wide as the Action Units: the resting face of the avatar that performed; zeros if the take is
+        older than that."""
+        values, count = np.array(self.settings.get("rest", []), np.float32), self.action_units.shape[1]
+        return values if values.shape == (count,) and np.isfinite(values).all() else np.zeros(count, np.float32)
 
     def _sample(self, values: np.ndarray, seconds: float | np.ndarray) -> np.ndarray:
         place = np.clip(np.asarray(seconds, np.float64) * self.fps - 0.5, 0, self.frames - 1)
@@ -128,7 +132,7 @@ class Take:
         """As a compressed npz of plain arrays: no pickle. About 150 bytes a frame."""
         about = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION_17 if self.action_units.shape[1] == OPENFACE_17.count else VERSION,
             "fps": self.fps,
             "audio_sha256": self.audio_sha256,
             "seconds": self.seconds,

@@ -17,6 +17,7 @@ from . import (
     renderers,
     speakers,
     strip_following,
+    synthetic_marks,
     takes,
     training_picture,
     viewport_face,
@@ -34,12 +35,14 @@ def attach_properties() -> None:
     live_face.attach()
     viewport_face.attach()
     point_cloud.attach()
+    synthetic_marks.attach()
     command_line.attach()
 
 
 def detach_properties() -> None:
     """Take all of it back."""
     command_line.detach()
+    synthetic_marks.detach()
     point_cloud.detach()
     viewport_face.detach()
     live_face.detach()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import bpy
 import numpy as np
 
-from ..engine import action_units
+from . import avatar_units
 
 
 @dataclass
@@ -21,8 +21,9 @@ class Rows:
     gaze: list[list[float]] = field(default_factory=list)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """float32 [T,17] Action Units, [T,6] head and [T,2] gaze, as in a take."""
-        return tuple(np.array(rows, np.float32) for rows in (self.units, self.head, self.gaze))  # type: ignore[return-value]
+        """float32 [T,17] Action Units, or [T,47] where more are in use, [T,6] head and [T,2] gaze, as in a take."""
+        units, head, gaze = (np.array(rows, np.float32) for rows in (self.units, self.head, self.gaze))
+        return avatar_units.narrowed(units), head, gaze
 
 
 def collect(scene: bpy.types.Scene, avatar_object: bpy.types.Object, frames: range, rows: Rows) -> Iterator[float]:
@@ -34,7 +35,7 @@ def collect(scene: bpy.types.Scene, avatar_object: bpy.types.Object, frames: ran
         for number, frame in enumerate(frames):
             scene.frame_set(frame)
             values = avatar_object.evaluated_get(layer.depsgraph).hmtalker
-            rows.units.append([getattr(values, code) for code in action_units.CODES])
+            rows.units.append(avatar_units.row(values))
             rows.head.append([*values.head_rotation, *values.head_translation])
             rows.gaze.append(list(values.gaze))
             yield (number + 1) / len(frames)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine import action_units, emotions
+from ..engine import emotions
+from ..engine.action_unit_sets import EXTENDED
 from .nla_tracks import ARTIST_BLEND
 
 TAG = "HM-Talker"
@@ -20,7 +21,7 @@ def make(name: str, units: dict[str, float], description: str, author: str = "")
     action = bpy.data.actions.new(name)
     slot = action.slots.new(id_type="OBJECT", name="Face")
     bag = action.layers.new("Face").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
-    for code in action_units.CODES:
+    for code in EXTENDED.codes:
         if units.get(code, 0.0) != 0.0:
             curve = bag.fcurves.new(f"hmtalker.{code}")
             curve.keyframe_points.insert(1, units[code])
@@ -45,7 +46,7 @@ def poses() -> list[bpy.types.Action]:
 
 def units_of(action: bpy.types.Action) -> dict[str, float]:
     """Return what a pose does: Action Unit -> intensity."""
-    paths = {f"hmtalker.{code}": code for code in action_units.CODES}
+    paths = {f"hmtalker.{code}": code for code in EXTENDED.codes}
     bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
     return {
         paths[curve.data_path]: curve.evaluate(1.0) for bag in bags for curve in bag.fcurves if curve.data_path in paths
@@ -70,7 +71,7 @@ def put_on(avatar_object: bpy.types.Object, units: dict[str, float], frame: floa
     """
     action, slot = _artist_layer(avatar_object)
     keyed = 0
-    for code in action_units.CODES:
+    for code in EXTENDED.codes:
         path = f"hmtalker.{code}"
         curve = _find(action, slot, path)
         wanted = units.get(code, 0.0)

@@ -7,21 +7,27 @@ Blender without the extension.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import bpy
 import numpy as np
 
-from ..engine import action_units
-from ..engine.capture.curves.arkit_action_units import ARKIT_NAMES, JAW_PARTS, TABLE, action_units_to_arkit
+from ..engine.action_unit_sets import OPENFACE_17, ActionUnitSet, base
+from ..engine.capture.curves.arkit_action_units import (
+    ARKIT_NAMES,
+    JAW_PARTS,
+    SIDE_WORDS,
+    action_units_to_arkit,
+    shapes_of,
+)
 from ..engine.capture.curves.arkit_gaze import SHAPES as GAZE_SHAPES
 from ..engine.capture.curves.arkit_gaze import add_gaze
 from ..engine.capture.curves.shape_key_names import FEWEST, matched_shapes
+from . import avatar_units
 
 BAKED_KEY = "hmtalker_face"
 """On an action of shape keys that was made here."""
-JAW, PARTED = "min(AU26 / 5, 1)", "min(AU25 / 5, 1)"
-BY_JAW = f"min({JAW_PARTS} * {JAW}, 1)"
 
 
 def shapes(mesh_object: bpy.types.Object) -> dict[str, int]:
@@ -65,8 +71,9 @@ def drive(mesh_object: bpy.types.Object, avatar_object: bpy.types.Object) -> int
     """Let drivers move the mesh as the avatar's properties say; returns how many shape keys follow."""
     release(mesh_object)
     keys, count = mesh_object.data.shape_keys, 0
+    units = avatar_units.read_units_of(avatar_object)
     for name, index in shapes(mesh_object).items():
-        text, variables = expression(index)
+        text, variables = expression(index, units)
         if not text:
             continue
         path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
@@ -83,34 +90,44 @@ def drive(mesh_object: bpy.types.Object, avatar_object: bpy.types.Object) -> int
     return count
 
 
-def expression(index: int) -> tuple[str, dict[str, str]]:
+def expression(index: int, units: ActionUnitSet = OPENFACE_17) -> tuple[str, dict[str, str]]:
     """Return a shape's weight as an expression of Action Units, with variable -> data path; empty where none moves it.
 
-    index: place among `ARKIT_NAMES`. The same as `action_units_to_arkit` and `add_gaze`.
+    index: place among `ARKIT_NAMES`. units: what the avatar has. The same as `action_units_to_arkit` and `add_gaze`.
     """
     name = ARKIT_NAMES[index]
     if name in GAZE_SHAPES:
         axis, weight = GAZE_SHAPES[name]
         return f"min(max({weight:.6f} * look, 0), 1)", {"look": f"hmtalker.gaze[{axis}]"}
+    jaw = "min((AU26 + AU27) / 5, 1)" if "AU27" in units.codes else "min(AU26 / 5, 1)"
+    parted, by_jaw = "min(AU25 / 5, 1)", f"min({JAW_PARTS} * {jaw}, 1)"
     if name == "mouthClose":
-        text = f"{JAW} * (1 - min({PARTED} / max({BY_JAW}, 0.000001), 1))"
-        return text, {code: f"hmtalker.{code}" for code in ("AU25", "AU26")}
+        return _with_paths(f"{jaw} * (1 - min({parted} / max({by_jaw}, 0.000001), 1))", units)
     if name.startswith("mouthLowerDown"):
-        return f"max({PARTED} - {BY_JAW}, 0)", {code: f"hmtalker.{code}" for code in ("AU25", "AU26")}
-    terms, variables = [], {}
-    for code, weights in TABLE.items():
-        weight = next(
-            (value for shape, value in weights.items() if name in (shape, shape + "Left", shape + "Right")), 0
-        )
-        if weight and code in action_units.CODES:
-            ceiling = action_units.CONDITION_MAXIMUM[action_units.CODES.index(code)]
-            terms.append(f"{weight:g} * min({code} / {ceiling:g}, 1)")
-            variables[code] = f"hmtalker.{code}"
-    return " + ".join(terms), variables
+        side = next(letter for letter, word in SIDE_WORDS.items() if name.endswith(word))
+        drawn_down = _strength(f"AU16{side}", units) if "AU16" in units.codes else "0"
+        return _with_paths(f"max({parted} - {by_jaw}, {drawn_down})", units)
+    terms = [
+        f"{weight:g} * {_strength(code, units)}" for code in units.muscles if (weight := shapes_of(code).get(name, 0))
+    ]
+    text = " + ".join(terms)
+    return _with_paths(text if len(terms) < 2 or units is OPENFACE_17 else f"min({text}, 1)", units)
+
+
+def _strength(code: str, units: ActionUnitSet) -> str:
+    """A muscle's pull, 0..1, as an expression."""
+    pull = code if base(code) == code else f"({base(code)} + {code})"
+    return f"min({pull} / {units.maxima[units.index(code)]:g}, 1)"
+
+
+def _with_paths(text: str, units: ActionUnitSet) -> tuple[str, dict[str, str]]:
+    """The expression, and the data paths of the Action Units in it."""
+    words = set(re.findall(r"\w+", text))
+    return text, {code: f"hmtalker.{code}" for code in units.codes if code in words}
 
 
 def weights(units: np.ndarray, gaze: np.ndarray) -> np.ndarray:
-    """float32 [T,52]: all of ARKit's shapes for a performance of [T,17] Action Units and [T,2] gaze."""
+    """float32 [T,52]: all of ARKit's shapes for a performance of [T,17 or 47] Action Units and [T,2] gaze."""
     return add_gaze(action_units_to_arkit(units), gaze)
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import bpy
 import numpy as np
 
-from ..engine import action_units
+from ..engine.action_unit_sets import base, set_of_width
+from ..engine.action_units import MAXIMUM
 from . import takes
 
 if TYPE_CHECKING:
@@ -70,22 +71,25 @@ def curves(
 
     moments = (np.arange(time.frames) + 0.5) / time.fps  # a frame shows the middle of the time it is on screen
     units, rest = take.sample_action_units(moments), take.rest
-    settings = {code: layer.adjustment(code) for code in action_units.CODES}
+    known = set_of_width(units.shape[1])
+    # A side is as strong, mute and solo as its whole unit is, and as it is itself.
+    settings = {code: (layer.adjustment(code), layer.adjustment(base(code))) for code in known.codes}
     heard = heard_units(
-        {code: unit.mute for code, unit in settings.items()}, {code: unit.solo for code, unit in settings.items()}
+        {code: any(unit.mute for unit in both) for code, both in settings.items()},
+        {code: any(unit.solo for unit in both) for code, both in settings.items()},
     )
-    for index, code in enumerate(action_units.CODES):
-        if codes is not None and code not in codes:
+    for index, code in enumerate(known.codes):
+        if codes is not None and code not in codes and base(code) not in codes:
             continue
-        unit = settings[code]
+        unit, whole = settings[code]
         values = np.full(time.frames, rest[index], np.float32)
         if code in heard:
-            maximum = float(action_units.CONDITION_MAXIMUM[index])
-            strength = layer.strength * unit.strength
+            maximum = float(known.maxima[index])
+            strength = layer.strength * unit.strength * (1.0 if base(code) == code else whole.strength)
             values = adjusted(
                 units[:, index], time.fps, rest[index], maximum, strength, unit.offset, unit.smoothing
             )  # fmt: skip
-        yield Curve(f"hmtalker.{code}", 0, "Action Units", values, action_units.MAXIMUM)
+        yield Curve(f"hmtalker.{code}", 0, "Action Units", values, MAXIMUM)
     if not others:
         return
     head = take.sample_head(moments)
@@ -112,7 +116,7 @@ def write(action: bpy.types.Action, curve: Curve, key_error: float = NOT_REDUCED
     target = bag.fcurves.find(curve.path, index=curve.index) or bag.fcurves.new(curve.path, index=curve.index)
     if target.group is None:
         target.group = bag.groups.get(curve.group) or bag.groups.new(curve.group)
-    share = curve.range / action_units.MAXIMUM
+    share = curve.range / MAXIMUM
     kept = np.arange(len(curve.values)) if key_error < 0 else kept_keys(curve.values, key_error * share)
     points = target.keyframe_points
     points.clear()

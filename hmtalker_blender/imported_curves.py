@@ -28,24 +28,25 @@ def read(path: Path, fps: float, with_head: bool, avatar_path: Path) -> Imported
 
     fps: that Live Link Face's rows are brought to. Raises CurvesError, AvatarError.
     """
+    from ..engine.action_unit_sets import as_controls
     from ..engine.capture.curves.arkit_action_units import to_action_unit_curves
     from ..engine.capture.curves.arkit_gaze import gaze_of
     from ..engine.capture.curves.livelink_csv import read_livelink
     from ..engine.capture.curves.openface_csv import read_openface
     from ..engine.take import Take
 
+    avatar = avatar_object.load(avatar_path).avatar
     gaze: np.ndarray | None = None
     curves: Curves
     if _has_action_units(path):
         curves = read_openface(path)
     else:
         shapes = read_livelink(path, fps)
-        curves, gaze = to_action_unit_curves(shapes), gaze_of(shapes.values)
-    avatar = avatar_object.load(avatar_path).avatar
+        curves, gaze = to_action_unit_curves(shapes, avatar.units), gaze_of(shapes.values)
     frames = curves.frames
     take = Take(
         fps=curves.fps,
-        action_units=curves.values,
+        action_units=as_controls(curves.values, curves.codes, avatar.units),
         implicit=np.tile(avatar.rest_implicit, (frames, 1)),
         head=curves.head if with_head and curves.head is not None else np.zeros((frames, 6), np.float32),
         gaze=np.zeros((frames, 2), np.float32) if gaze is None else gaze,

@@ -9,20 +9,32 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine import action_units
+from ..engine.action_unit_sets import EXTENDED
+from ..engine.action_units import MAXIMUM
+from . import avatar_units
 from .performance_properties import OVERRIDABLE
 
 
 def _unit_changed(unit: HMT_PG_unit, _context: bpy.types.Context) -> None:
     from . import generated_layer
 
-    generated_layer.refresh(unit.id_data, [unit.path_from_id().rpartition(".")[2]])
+    generated_layer.refresh(unit.id_data, [unit.path_from_id().rpartition(".")[2]])  # and its sides
 
 
 def _layer_changed(layer: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
     from . import generated_layer
 
     generated_layer.refresh(layer.id_data)
+
+
+UNIT_ITEMS = [
+    (code, f"{name} ({code})", "", index)
+    for index, (code, name) in enumerate(zip(EXTENDED.codes, EXTENDED.names, strict=True))
+]
+
+
+def _units_there_are(layer: HMT_PG_layer, _context: bpy.types.Context | None) -> list[tuple[str, str, str, int]]:
+    return UNIT_ITEMS[: avatar_units.units_of(layer.id_data).count]
 
 
 class HMT_PG_unit(bpy.types.PropertyGroup):
@@ -41,8 +53,8 @@ class HMT_PG_unit(bpy.types.PropertyGroup):
     offset: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Offset",
         description="Added to the generated motion wherever the avatar performs",
-        min=-action_units.MAXIMUM,
-        max=action_units.MAXIMUM,
+        min=-MAXIMUM,
+        max=MAXIMUM,
         soft_min=-2.0,
         soft_max=2.0,
         step=5,
@@ -88,8 +100,8 @@ class HMT_PG_layer(bpy.types.PropertyGroup):
     unit: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Action Unit",
         description="Action Unit whose generated motion is adjusted below",
-        items=[(code, f"{name} ({code})", "") for code, name in action_units.NAMES.items()],
-        default="AU25",
+        items=_units_there_are,
+        default=EXTENDED.index("AU25"),
         options={"SKIP_SAVE"},
     )
     key_error: bpy.props.FloatProperty(  # type: ignore[valid-type]
@@ -118,14 +130,12 @@ class HMT_PG_layer(bpy.types.PropertyGroup):
     def reset(self) -> None:
         """Set every slider back, without a word to those who listen for changes."""
         self.property_unset("strength")
-        for code in action_units.CODES:
+        for code in EXTENDED.codes:
             for name in HMT_PG_unit.__annotations__:
                 self.adjustment(code).property_unset(name)
 
 
-for _code in action_units.CODES:
-    HMT_PG_layer.__annotations__[_code] = bpy.props.PointerProperty(
-        name=action_units.NAMES[_code], type=HMT_PG_unit, override=OVERRIDABLE
-    )
+for _code, _name in zip(EXTENDED.codes, EXTENDED.names, strict=True):
+    HMT_PG_layer.__annotations__[_code] = bpy.props.PointerProperty(name=_name, type=HMT_PG_unit, override=OVERRIDABLE)
 
 CLASSES = (HMT_PG_unit, HMT_PG_layer)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine import action_units
 from ..engine.head_pose import HeadPose
-from . import takes
+from . import avatar_units, takes
 
 if TYPE_CHECKING:
     from ..engine.motion.state import MotionState
@@ -26,7 +26,7 @@ def of_object(avatar_object: bpy.types.Object) -> MotionState:
     from ..engine.motion.state import MotionState
 
     values = avatar_object.hmtalker
-    units = np.array([getattr(values, code) for code in action_units.CODES], np.float32)
+    units = avatar_units.narrowed(np.array(avatar_units.row(values), np.float32))
     take = takes.by_number(avatar_object, values.take_number) if values.take_number > 0 else None
     implicit = takes.implicit_at(take, values.speech_time) if take is not None else None
     head = HeadPose(rotation=tuple(values.head_rotation), translation=tuple(values.head_translation))

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine import action_units
-from . import display_properties, layer_properties, performance_properties, training_properties
+from ..engine.action_unit_sets import EXTENDED, base
+from ..engine.action_units import MAXIMUM
+from . import display_properties, dub_properties, layer_properties, performance_properties, training_properties
 
 NOT_SPEAKING = -1.0
 """Default of ``speech_time``: no moment of any take is being spoken, so the face runs on its Action Units alone."""
@@ -26,17 +27,26 @@ DESCRIPTIONS = {
     "AU12": "Pull the lip corners up, as in a smile",
     "AU14": "Tighten the lip corners into dimples",
     "AU15": "Pull the lip corners down",
+    "AU16": "Draw the lower lip down",
     "AU17": "Push the chin and lower lip up",
+    "AU18": "Draw the lips together, as for a kiss",
     "AU20": "Stretch the lips sideways",
+    "AU22": "Turn the lips outward into a funnel, as in SH",
     "AU23": "Tighten the lips",
+    "AU24": "Press the lips together",
     "AU25": "Part the lips",
     "AU26": "Drop the jaw",
+    "AU27": "Drop the jaw further than AU26 does",
+    "AU28": "Draw the lips in over the teeth",
     "AU45": "Close the eyes; 2 is fully closed",
 }
 
 
 class HMT_PG_avatar(bpy.types.PropertyGroup):
-    """``Object.hmtalker``: everything that decides the face of an avatar at a frame. AU01..AU45 are added below."""
+    """``Object.hmtalker``: everything that decides the face of an avatar at a frame.
+
+    All Action Units of the set `extended` are added below; an avatar without that set shows what it can of them.
+    """
 
     is_avatar: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Talking Avatar", description="This object is a talking avatar", override=OVERRIDABLE
@@ -126,13 +136,20 @@ class HMT_PG_avatar(bpy.types.PropertyGroup):
     )
 
 
-for _code in action_units.CODES:
+def _description(code: str) -> str:
+    if base(code) == code:
+        return DESCRIPTIONS[code]
+    side = {"L": "left", "R": "right"}[code[-1]]
+    return f"{DESCRIPTIONS[base(code)]}; added to {base(code)} on the person's {side} alone"
+
+
+for _code, _name, _maximum in zip(EXTENDED.codes, EXTENDED.names, EXTENDED.maxima, strict=True):
     HMT_PG_avatar.__annotations__[_code] = bpy.props.FloatProperty(
-        name=f"{action_units.NAMES[_code]} ({_code})",
-        description=DESCRIPTIONS[_code],
+        name=f"{_name} ({_code})",
+        description=_description(_code),
         min=0.0,
-        max=action_units.MAXIMUM,
-        soft_max=float(action_units.CONDITION_MAXIMUM[action_units.CODES.index(_code)]),
+        max=MAXIMUM,
+        soft_max=float(_maximum),
         step=5,
         precision=2,
         override=OVERRIDABLE,
@@ -224,6 +241,7 @@ class HMT_PG_scene(bpy.types.PropertyGroup):
         name="Frames", type=display_properties.HMT_PG_frames
     )
     capture: bpy.props.PointerProperty(name="Capture", type=HMT_PG_capture)  # type: ignore[valid-type]
+    dub: bpy.props.PointerProperty(name="Dub", type=dub_properties.HMT_PG_dub)  # type: ignore[valid-type]
     training: bpy.props.PointerProperty(  # type: ignore[valid-type]
         name="Training", type=training_properties.HMT_PG_training
     )
@@ -249,6 +267,7 @@ CLASSES = (
     *performance_properties.CLASSES,
     *layer_properties.CLASSES,
     *(HMT_PG_avatar, HMT_PG_video, HMT_PG_capture),
+    *dub_properties.CLASSES,
     *training_properties.CLASSES,
     HMT_PG_scene,
 )

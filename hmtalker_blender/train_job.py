@@ -79,6 +79,11 @@ def consent_of(settings: HMT_PG_consent) -> Consent:
     return Consent(settings.person, settings.statement, settings.date, settings.recorded_by)
 
 
+def unit_set(settings: HMT_PG_training) -> str:
+    """Return the name of the set of Action Units, as the engine knows it."""
+    return settings.units.lower().replace("_", "-")
+
+
 def output_file(settings: HMT_PG_training) -> Path | None:
     """Return the avatar file, or None where it is relative to a .blend that was never saved."""
     chosen = settings.output.strip()
@@ -107,6 +112,7 @@ def make(context: bpy.types.Context) -> TrainingJob:
         "output": str(output),
         "work": str(work_folder(output)),
         "preset": settings.preset.lower(),
+        "units": unit_set(settings),
         "name": settings.name.strip() or output.stem,
         "licence": settings.licence.strip(),
         "attribution": settings.attribution.strip(),
@@ -143,6 +149,9 @@ def recall(settings: HMT_PG_training) -> bool:
         return False
     presets = settings.bl_rna.properties["preset"].enum_items.keys()
     settings.preset = asked.preset.upper() if asked.preset.upper() in presets else settings.preset
+    sets = settings.bl_rna.properties["units"].enum_items.keys()
+    chosen = asked.units.upper().replace("-", "_")
+    settings.units = chosen if chosen in sets else settings.units
     settings.name, settings.licence, settings.attribution = asked.name, asked.licence, asked.attribution
     for name, value in asked.consent.to_dict().items():
         setattr(settings.consent, name, value)
@@ -162,10 +171,10 @@ def unfinished_text(context: bpy.types.Context) -> str:
     dataset, output = capture_job.dataset_folder(context.scene.hmtalker.capture), output_file(settings)
     if dataset is None or output is None:
         return ""
-    found = read_earlier(work_folder(output), dataset, settings.preset.lower())
+    found = read_earlier(work_folder(output), dataset, settings.preset.lower(), unit_set(settings))
     if found is None:
         return ""
     text = f"An earlier training stopped in {capture_job.step(found.stopped)}"
     if found.same:
         return f"{text}; Train goes on where it stopped"
-    return f"{text}; it had another preset or training set, so Train begins anew"
+    return f"{text}; it had another preset, training set or set of Action Units, so Train begins anew"

@@ -39,6 +39,15 @@ class HMT_PG_training(bpy.types.PropertyGroup):
         ),
         default="EDITABLE",
     )
+    units: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Action Units",
+        description="Which Action Units the avatar will have",
+        items=(
+            ("OPENFACE_17", "OpenFace 17", "The 17 of the paper"),
+            ("EXTENDED", "Extended", "The 17, others that round, press and roll the lips, and left and right sides"),
+        ),
+        default="OPENFACE_17",
+    )
     name: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Name", description="Name of the avatar; leave empty for the name of its file"
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine import action_units
-from ..hmtalker_blender import directed_avatar, generated_layer, strip_following
+from ..hmtalker_blender import avatar_units, directed_avatar, generated_layer, strip_following
 from ..operators.clean_up import HMT_OT_clean_up, HMT_OT_restore_keys
 from ..operators.remove_performance import HMT_OT_remove_performance
 from ..operators.reset_layer import HMT_OT_reset_layer
@@ -63,9 +62,10 @@ class HMT_PT_layer_units(_LayerPanel, bpy.types.Panel):
     bl_parent_id = HMT_PT_layer.bl_idname
 
     def draw(self, context: bpy.types.Context) -> None:
-        layer = directed_avatar.directed(context).hmtalker.layer
+        avatar = directed_avatar.directed(context)
+        layer, units = avatar.hmtalker.layer, avatar_units.units_of(avatar)
         column = self.layout.column(align=True)
-        for code, name in action_units.NAMES.items():
+        for code, name in zip(units.codes, units.names, strict=True):
             unit = layer.adjustment(code)
             row = column.row(align=True)
             row.prop(unit, "strength", text=f"{code} {name}", slider=True)

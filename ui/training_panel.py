@@ -69,7 +69,7 @@ class HMT_PT_training(bpy.types.Panel):
 def _draw_settings(layout: bpy.types.UILayout, settings: HMT_PG_training, enabled: bool) -> None:
     column = layout.column(align=True)
     column.enabled = enabled
-    for name in ("preset", "name", "output", "licence", "attribution"):
+    for name in ("preset", "units", "name", "output", "licence", "attribution"):
         column.prop(settings, name)
     box = layout.box()
     box.enabled = enabled

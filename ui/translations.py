@@ -7,14 +7,15 @@ import bpy
 
 from ..hmtalker_blender.engine_paths import EXTENSION
 
-LABEL, VERB = "*", "Operator"
-"""Contexts of messages: panels and properties have Blender's default one, operators one of their own."""
+LABEL, VERB, OWN = "*", "Operator", "HM-Talker"
+"""Contexts of messages: panels and properties have Blender's default one, operators one of their own; ours is for words
+that Blender translates otherwise."""
 
 GERMAN: dict[tuple[str, str], str] = {
     (LABEL, "Talking Avatar"): "Sprechender Avatar",
     (LABEL, "Upper Face"): "Obere Gesichtshälfte",
     (LABEL, "Lower Face"): "Untere Gesichtshälfte",
-    (LABEL, "Performance"): "Darbietung",
+    (OWN, "Performance"): "Darbietung",
     (LABEL, "Performances"): "Darbietungen",
     (LABEL, "Head and Speech"): "Kopf und Sprache",
     (LABEL, "Licence and Attribution"): "Lizenz und Namensnennung",
@@ -23,6 +24,9 @@ GERMAN: dict[tuple[str, str], str] = {
     (LABEL, "Emotion"): "Gefühl",
     (LABEL, "Other Faces and Programs"): "Andere Gesichter und Programme",
     (LABEL, "Help"): "Hilfe",
+    (LABEL, "In the Scene"): "In der Szene",
+    (LABEL, "Train Avatar"): "Avatar trainieren",
+    (LABEL, "Training"): "Training",
     (LABEL, "Articulation"): "Artikulation",
     (LABEL, "Smoothing"): "Glättung",
     (LABEL, "Strength"): "Stärke",
@@ -44,8 +48,20 @@ GERMAN: dict[tuple[str, str], str] = {
     (LABEL, "Body Shift"): "Körperverschiebung",
     (LABEL, "Audio Influence"): "Einfluss des Tons",
     (LABEL, "Speech Time"): "Sprechzeit",
-    (LABEL, "Speaker"): "Sprecher",
+    (OWN, "Speaker"): "Sprecher",
     (LABEL, "Speech"): "Sprache",
+    (LABEL, "Visible Mark"): "Sichtbare Kennzeichnung",
+    (LABEL, "Corner"): "Ecke",
+    (LABEL, "Bottom Right"): "Unten rechts",
+    (LABEL, "Bottom Left"): "Unten links",
+    (LABEL, "Top Right"): "Oben rechts",
+    (LABEL, "Top Left"): "Oben links",
+    (LABEL, "Dub"): "Synchronisieren",
+    (LABEL, "Replace"): "Ersetzen",
+    (LABEL, "Mouth"): "Mund",
+    (LABEL, "Captured In"): "Aufbereitet in",
+    (LABEL, "Certificate"): "Zertifikat",
+    (LABEL, "Private Key"): "Privater Schlüssel",
     (VERB, "Talking Avatar"): "Sprechender Avatar",
     (VERB, "Add Speech Sample"): "Sprachbeispiel hinzufügen",
     (VERB, "Animate from Strip"): "Nach Streifen animieren",
@@ -65,6 +81,9 @@ GERMAN: dict[tuple[str, str], str] = {
     (VERB, "Export Gaussians"): "Gaußverteilungen exportieren",
     (VERB, "Copy Report"): "Bericht kopieren",
     (VERB, "Speak Sound File"): "Tondatei sprechen",
+    (VERB, "Add Live Strip"): "Live-Streifen hinzufügen",
+    (VERB, "Check for Render Farm"): "Für Renderfarm prüfen",
+    (VERB, "Dub with Avatar"): "Mit Avatar synchronisieren",
     (VERB, "Cancel"): "Abbrechen",
 }
 

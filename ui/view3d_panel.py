@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine import action_units
 from ..engine.consent import consent_sentence
 from ..hmtalker_blender import avatar_object, versions
 from ..operators.add_avatar import HMT_OT_add_avatar
 from ..operators.add_sample_speech import HMT_OT_add_sample_speech
 from ..operators.animate_strip import HMT_OT_animate_from_strip
 from ..operators.render_to_sequencer import HMT_OT_render_to_sequencer
-from . import sections
+from . import face_sliders, sections
 
 
 def shown_avatar(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -74,7 +73,7 @@ class HMT_PT_upper_face(_FacePanel, bpy.types.Panel):
     bl_label = "Upper Face"
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_action_units(self._column(), shown_avatar(context), action_units.UPPER)
+        face_sliders.draw_upper_face(self._column(), shown_avatar(context))
 
 
 class HMT_PT_lower_face(_FacePanel, bpy.types.Panel):
@@ -84,7 +83,7 @@ class HMT_PT_lower_face(_FacePanel, bpy.types.Panel):
     bl_label = "Lower Face"
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_action_units(self._column(), shown_avatar(context), action_units.LOWER)
+        face_sliders.draw_lower_face(self._column(), shown_avatar(context))
 
 
 class HMT_PT_head_and_speech(_FacePanel, bpy.types.Panel):
@@ -120,12 +119,6 @@ class HMT_PT_about(_FacePanel, bpy.types.Panel):
             if header.get(key):
                 sections.draw_sentence(self.layout, context, str(header[key]), "BLANK1")
         sections.draw_sentence(self.layout, context, consent_sentence(header.get("consent", {})), "BLANK1")
-
-
-def draw_action_units(column: bpy.types.UILayout, avatar: bpy.types.Object, codes: tuple[str, ...]) -> None:
-    """Draw one slider per Action Unit."""
-    for code in codes:
-        column.prop(avatar.hmtalker, code, slider=True)
 
 
 CLASSES = (

@@ -26,17 +26,19 @@ from people.units import labels, to_arkit
 from hmtalker.capture.face.face_landmarks import FaceTracker
 from hmtalker.capture.face.face_networks import find_networks, load_networks
 from hmtalker.head_pose import HeadPose
-from hmtalker.training.filmed_motion import CHANNELS
+from hmtalker.training.filmed_motion import AS_CHANNEL, CHANNELS
 
 INTENSITY = {"AU45": 2.0}
 FULL = 5.0
 EYE_DISTANCE = 0.063
 """Metres between the eyes' centres that lengths are brought to."""
-AS_UNIT = {"pucker": "AU18", "funnel": "AU22"}
+AS_UNIT = {channel: code for code, channel in AS_CHANNEL.items()}
+SHOWN = (*CHANNELS, "AU16", "AU24", "AU27", "AU28")
+"""The 17, pucker and funnel, and what the extended set has beyond them."""
 
 
 def shapes_of(seed: int, tracker: FaceTracker) -> np.ndarray | None:
-    """float64 [19,478,3] metres per intensity 1, or None where the face is not found."""
+    """float64 [23,478,3] metres per intensity 1, or None where the face is not found."""
     person = random_person("makehuman", seed=seed)
     rest = to_arkit(labels(), person.figure)
     view = View(512, 512, distance=0.55, focal=1100)
@@ -61,7 +63,7 @@ def shapes_of(seed: int, tracker: FaceTracker) -> np.ndarray | None:
         vertices.append(front[np.argmin(np.hypot(pixels[front, 0] - x, pixels[front, 1] - y))])
     scale = EYE_DISTANCE / seen.eye_distance
     result = []
-    for channel in CHANNELS:
+    for channel in SHOWN:
         code = AS_UNIT.get(channel, channel)
         full = INTENSITY.get(code, FULL)
         moved = person.points(to_arkit(labels(**{code: full}), person.figure))
@@ -77,8 +79,8 @@ def main() -> None:
     tracker = FaceTracker(load_networks(find_networks()))
     found = [shapes for seed in range(arguments.people) if (shapes := shapes_of(seed, tracker)) is not None]
     shapes = np.median(found, axis=0)
-    np.savez_compressed(arguments.out, channels=np.array(CHANNELS), shapes=shapes.astype(np.float16))
-    for channel, shape in zip(CHANNELS, shapes, strict=True):
+    np.savez_compressed(arguments.out, channels=np.array(SHOWN), shapes=shapes.astype(np.float16))
+    for channel, shape in zip(SHOWN, shapes, strict=True):
         length = np.linalg.norm(shape, axis=1)
         print(f"{channel:7} {1000 * length.max():.2f} mm at landmark {length.argmax()}")
 

@@ -16,12 +16,13 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
+from ..action_unit_sets import ActionUnitSet
 from ..camera import Camera
 from ..errors import AvatarError
 from ..gaussians.gaussian_set import SH_COEFFICIENTS, GaussianSet
 from ..motion.config import MotionConfig
 from . import safetensors_file as container
-from .header import FORMAT, VERSION, NewerVersionError, check_header, check_seal, seal_of
+from .header import FORMAT, VERSION, NewerVersionError, check_header, check_seal, seal_of, unit_set_of, version_of
 from .motion_shapes import motion_shapes
 
 KEY, SEAL = "hmtalker", "hmtalker-seal"
@@ -69,6 +70,11 @@ class Avatar:
     def motion_config(self) -> MotionConfig:
         return MotionConfig.from_dict(self.header["motion"])
 
+    @property
+    def units(self) -> ActionUnitSet:
+        """The set of Action Units that it was trained with."""
+        return unit_set_of(self.header)
+
     @cached_property
     def rest_implicit(self) -> np.ndarray:
         """float32 [32]: the implicit speech condition of a closed mouth."""
@@ -76,7 +82,7 @@ class Avatar:
 
     @cached_property
     def rest_action_units(self) -> np.ndarray:
-        """float32 [17]: the face at rest."""
+        """float32 [n]: the face at rest, as controls of its set."""
         return np.array(self.header["rest"]["action_units"], np.float32)
 
 
@@ -104,6 +110,7 @@ def save_avatar(avatar: Avatar, path: str | Path) -> None:
     try:
         header = container.parse_json(json.dumps(header, allow_nan=False).encode("utf-8"))
         check_header(header)
+        header["version"] = version_of(header)
         arrays: dict[str, np.ndarray] = {}
         for layer, gaussians in (("face", avatar.face), ("mouth", avatar.mouth)):
             checked = GaussianSet.validate(**gaussians.arrays())

@@ -10,18 +10,22 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..action_units import CODES, COUNT, UPPER
+from ..action_unit_sets import OPENFACE_17, SETS, ActionUnitSet
 from ..camera import Camera
 from ..motion.config import CONDITION, MotionConfig
 from .safetensors_file import MalformedError
 
 FORMAT = "hmtalker-avatar"
-VERSION = 2
+VERSION = 3
+"""The newest that is read: avatars of another set of Action Units than the 17, which earlier versions cannot move."""
+VERSION_17 = 2
+"""That of avatars of the 17: nothing about them has changed since."""
 SEALED_SINCE = 2
 """Version from which a file carries the seal of its header."""
 MAX_THUMBNAIL = 64 << 10
 """Bytes of the thumbnail's PNG."""
 MAX_TEXT = 20_000
+MAX_SET_NAME = 40
 STATISTICS = ("p05", "p50", "p95", "p99", "max")
 
 
@@ -43,6 +47,16 @@ class NewerVersionError(MalformedError):
     """The file was made by a later version of HM-Talker."""
 
 
+def version_of(header: dict[str, Any]) -> int:
+    """The version that a checked header is written as: the oldest that can read it."""
+    return VERSION_17 if unit_set_of(header) is OPENFACE_17 else VERSION
+
+
+def unit_set_of(header: dict[str, Any]) -> ActionUnitSet:
+    """The set of Action Units that moves an avatar, from its checked header."""
+    return SETS[header["motion"].get("unit_set", OPENFACE_17.name)]
+
+
 def check_header(header: Any) -> None:
     """Raises MalformedError that names the first field that is wrong. Unknown fields are left alone."""
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -56,6 +70,14 @@ def check_header(header: Any) -> None:
         if field not in header:
             raise MalformedError(f"its header lacks '{field}'")
         if not check(header[field]):
+            raise MalformedError(f"'{field}' in its header is not valid")
+    unit_set = unit_set_of(header)
+    if header["au_codes"] != list(unit_set.codes):
+        raise MalformedError(f"'au_codes' in its header are not those of its set of Action Units, {unit_set.name}")
+    if version < VERSION and unit_set is not OPENFACE_17:
+        raise MalformedError(f"its version {version} has no set of Action Units '{unit_set.name}'")
+    for field, check_for in _CHECKS_FOR_A_SET.items():
+        if field in header and not check_for(header[field], unit_set):
             raise MalformedError(f"'{field}' in its header is not valid")
     for field, check in _OPTIONAL_CHECKS.items():
         if field in header and not check(header[field]):
@@ -125,6 +147,11 @@ def _motion(value: Any) -> bool:
     boxes = ("face_center", "face_half_extent", "mouth_center", "mouth_half_extent")
     if any(key in value and not _numbers(3)(value[key]) for key in boxes):
         return False
+    unit_set = value.get("unit_set", OPENFACE_17.name)
+    if not _name(unit_set) or len(unit_set) > MAX_SET_NAME:
+        return False
+    if unit_set not in SETS:
+        raise MalformedError(f"its set of Action Units, {unit_set!r}, is none of {', '.join(SETS)}")
     try:
         MotionConfig.from_dict(value)
     except (TypeError, ValueError):
@@ -132,22 +159,22 @@ def _motion(value: Any) -> bool:
     return True
 
 
-def _rest(value: Any) -> bool:
+def _rest(value: Any, units: ActionUnitSet) -> bool:
     return (
         isinstance(value, dict)
         and _numbers(CONDITION)(value.get("implicit"))
-        and _numbers(COUNT)(value.get("action_units"))
+        and _numbers(units.count)(value.get("action_units"))
     )
 
 
-def _statistics(value: Any) -> bool:
+def _statistics(value: Any, units: ActionUnitSet) -> bool:
     return isinstance(value, dict) and all(
-        code in CODES and isinstance(row, dict) and all(_number(row.get(key, 0)) for key in STATISTICS)
+        code in units.codes and isinstance(row, dict) and all(_number(row.get(key, 0)) for key in STATISTICS)
         for code, row in value.items()
     )
 
 
-def _template(value: Any) -> bool:
+def _template(value: Any, units: ActionUnitSet) -> bool:
     return (
         isinstance(value, dict)
         and _number(value.get("fps", 25))
@@ -155,7 +182,7 @@ def _template(value: Any) -> bool:
         and isinstance(value.get("head", []), list)
         and all(map(_numbers(6), value.get("head", [])))
         and isinstance(value.get("upper", []), list)
-        and all(map(_numbers(len(UPPER)), value.get("upper", [])))
+        and all(map(_numbers(len(units.upper)), value.get("upper", [])))
         and len(value.get("upper", [])) in (0, len(value.get("head", [])))
     )
 
@@ -171,21 +198,25 @@ def _thumbnail(value: Any) -> bool:
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "name": _name,
-    "au_codes": lambda value: value == list(CODES),
+    "au_codes": lambda value: isinstance(value, list),
     "camera": _camera,
     "pivot": _numbers(3),
     "encoder": _encoder,
     "motion": _motion,
+    "rest": _mapping,
+}
+
+_CHECKS_FOR_A_SET: dict[str, Callable[[Any, ActionUnitSet], bool]] = {
     "rest": _rest,
+    "au_statistics": _statistics,
+    "template": _template,
 }
 
 _OPTIONAL_CHECKS: dict[str, Callable[[Any], bool]] = {
     "licence": _text,
     "attribution": _text,
     "consent": _mapping,
-    "au_statistics": _statistics,
     "training": _mapping,
     "metrics": _mapping,
-    "template": _template,
     "thumbnail": _thumbnail,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 
-from ..action_units import LOWER, UPPER
 from ..motion.config import CONDITION, OFFSETS, PLANES, GridShape, MotionConfig
 
 Shapes = dict[str, tuple[int, ...]]
@@ -21,9 +20,9 @@ def motion_shapes(config: MotionConfig) -> Shapes:
     """Weight name -> shape."""
     shapes: Shapes = {"null_implicit": (CONDITION,)}
     shapes |= _speech(config.feature_dimension, config.projection_dimension)
-    shapes |= _au_encoder("upper_encoder", len(UPPER))
+    shapes |= _au_encoder("upper_encoder", len(config.units.upper))
     for branch, fusion in (("face_condition", config.effective_fusion), ("mouth_condition", config.mouth_fusion)):
-        shapes |= _au_encoder(f"{branch}.au_encoder", len(LOWER))
+        shapes |= _au_encoder(f"{branch}.au_encoder", len(config.units.lower))
         shapes |= _linear(f"{branch}.a2am.layers.0", CONDITION, A2AM_HIDDEN)
         shapes |= _linear(f"{branch}.a2am.layers.1", A2AM_HIDDEN, A2AM_HIDDEN)
         shapes |= _linear(f"{branch}.a2am.layers.2", A2AM_HIDDEN, CONDITION)

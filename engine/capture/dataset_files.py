@@ -20,7 +20,6 @@ from .picture_stage import body_file, landmark_file
 from .pieces import Clip, Source
 from .pose_stage import HeadTrack
 from .read_stage import Footage
-from .unit_stage import in_set
 from .units.measure import UnitCurves
 
 TEST_SHARE = 1 / 11
@@ -91,7 +90,8 @@ def write_tables(
 ) -> None:
     """camera.json, performance.npz, frames.npz, windows.npz and face.npz. usable, silent, test: bool [T].
 
-    units: of the set ``extended``; the 17, pucker and funnel are always there, `unit_set` is what was asked for.
+    units: of the set ``extended``, which is always kept whole beside the 17, pucker and funnel; `unit_set` is what the
+    report was asked for.
     """
     folder, clips = footage.folder, footage.clips
     camera = framing.camera(head.camera)
@@ -109,7 +109,6 @@ def write_tables(
     frame_in_clip = np.concatenate([np.arange(length) for length in lengths])
     seventeen = convert(units.values, units.codes, OPENFACE_17)
     column = dict(zip(units.codes, units.values.T, strict=True))
-    chosen = in_set(units, unit_set)
     write_arrays(
         folder / "performance.npz",
         clips=np.array([clip.name for clip in clips]),
@@ -126,9 +125,9 @@ def write_tables(
         head=head.poses,
         body=_body_in_metres(footage, head, camera),
         unit_set=unit_set.name,
-        unit_codes=np.array(chosen.codes),
-        unit_values=chosen.values,
-        unit_confidence=chosen.confidence,
+        unit_codes=np.array(units.codes),
+        unit_values=units.values,
+        unit_confidence=units.confidence,
     )
     write_arrays(
         folder / "frames.npz",

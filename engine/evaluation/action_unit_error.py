@@ -10,11 +10,12 @@ for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .. import action_units
+from ..action_unit_sets import OPENFACE_17, ActionUnitSet
 from ..capture.units.face_features import face_features
 from ..capture.units.measure import measure_units
 
@@ -27,7 +28,9 @@ Seen = tuple[np.ndarray, np.ndarray]
 class ActionUnitError:
     """Keeps features of real and rendered clips as they come: some hundred numbers a frame and video."""
 
-    def __init__(self) -> None:
+    def __init__(self, units: ActionUnitSet = OPENFACE_17) -> None:
+        """units: the set whose errors are told one by one; the sums are of the 17, with which every set begins."""
+        self._units = units
         self._clips: list[tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]] = []
 
     def add(self, real: Seen, ours: Mapping[str, Seen], silent: np.ndarray) -> None:
@@ -39,7 +42,7 @@ class ActionUnitError:
         self._clips.append((features, rendered, np.asarray(silent, bool)))
 
     def measure(self) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Action Units [T,17] of the real frames and of each rendered video, and bool [T] where both have a face."""
+        """Action Units [T,n] of the real frames and of each rendered video, and bool [T] where both have a face."""
         # The videos of a clip lie one behind the other as if they were one clip: so the rendered ones are measured
         # against the rest of the real one. They count as speech, so that none of their frames is taken for rest.
         rows: list[np.ndarray] = []
@@ -57,9 +60,9 @@ class ActionUnitError:
                 start += len(part) + PADDING
                 clips.append(np.full(len(part) + PADDING, number))
         if not rows:
-            return np.zeros((0, action_units.COUNT), np.float32), {}, {}
+            return np.zeros((0, self._units.count), np.float32), {}, {}
         usable = np.concatenate([np.isfinite(part).all(1) for part in rows])
-        values = measure_units(rows, usable, np.concatenate(silent), np.concatenate(clips)).values
+        values = measure_units(rows, usable, np.concatenate(silent), np.concatenate(clips), self._units).values
         known = {name: usable[places[""]] & usable[place] for name, place in places.items() if name}
         ours = {name: values[place] for name, place in places.items() if name}
         return values[places[""]], ours, known
@@ -68,10 +71,12 @@ class ActionUnitError:
         """For each rendered video "aue lower" and "aue upper", and the error of each unit by its code; and, for
         comparison, the errors of a face that does not move ("aue lower, motionless")."""
         real, rendered, known = self.measure()
-        return {name: _table(real[known[name]], ours[known[name]]) for name, ours in rendered.items()}
+        return {
+            name: _table(real[known[name]], ours[known[name]], self._units.codes) for name, ours in rendered.items()
+        }
 
 
-def _table(real: np.ndarray, ours: np.ndarray) -> dict[str, float]:
+def _table(real: np.ndarray, ours: np.ndarray, codes: Sequence[str]) -> dict[str, float]:
     if not len(real):
         return {}
     errors = ((real - ours).astype(np.float64) ** 2).mean(0)
@@ -80,4 +85,4 @@ def _table(real: np.ndarray, ours: np.ndarray) -> dict[str, float]:
     for face, index in (("lower", action_units.LOWER_INDEX), ("upper", action_units.UPPER_INDEX)):
         table[f"aue {face}"] = float(errors[list(index)].sum())
         table[f"aue {face}, motionless"] = float(still[list(index)].sum())
-    return table | {code: float(error) for code, error in zip(action_units.CODES, errors, strict=True)}
+    return table | {code: float(error) for code, error in zip(codes, errors, strict=True)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import action_units
+from ..action_unit_sets import carry
 from ..avatar import Avatar
 from ..head_pose import HeadPose
 from ..motion.portable import PortableMotion
@@ -31,21 +31,23 @@ class Voice:
     def __init__(self, motion: PortableMotion, speech: np.ndarray, frames: int) -> None:
         """speech: encoded [T50,D]; frames: of the clip, 25 a second."""
         self._implicit = motion.implicit(np.asarray(speech, np.float32), FPS, frames)
-        self._predicted = motion.predicted_action_units(self._implicit)
+        self._units = motion.config.units
+        self._predicted = self._units.controls(motion.predicted_action_units(self._implicit), self._units.lower)
 
     def state(
         self, driver: str, frame_in_clip: int, units: np.ndarray, head: np.ndarray, body: np.ndarray | None = None
     ) -> MotionState:
-        """The face in one frame. units [17], head [6] and body [3] are the real ones.
+        """The face in one frame. units [17] or [n], head [6] and body [3] are the real ones.
 
         ``action_units``: they drive the face together with the voice. ``audio``: the lower face is predicted from the
         voice alone; upper face and head stay given, as in self-reconstruction.
         """
         if driver not in DRIVERS:
             raise ValueError(f"a face is driven by one of {', '.join(DRIVERS)}, not by {driver}")
-        units = np.array(units, np.float32)
+        units = np.array(carry(units, self._units), np.float32)
         if driver == AUDIO:
-            units[list(action_units.LOWER_INDEX)] = self._predicted[frame_in_clip]
+            lower = list(self._units.lower_columns)
+            units[lower] = self._predicted[frame_in_clip, lower]
         return MotionState(units, self._implicit[frame_in_clip], 1.0, HeadPose.from_array(head), body)
 
 

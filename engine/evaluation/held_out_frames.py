@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..action_unit_sets import OPENFACE_17, ActionUnitSet
 from ..camera import Camera
 from ..errors import HMTalkerError
 from ..speech.encoder import DEFAULT
-from ..training.dataset import DatasetError, load_camera, load_speech
+from ..training.dataset import DatasetError, load_camera, load_speech, load_table
+from ..training.wider_units import measured_controls
 
 SHORTEST = 50
 """Frames of a stretch that is still worth taking where only some frames are asked for: two seconds."""
@@ -40,26 +42,36 @@ class HeldOutFrames:
         self.folder = Path(folder)
         try:
             self.camera: Camera = load_camera(self.folder / "camera.json")[0]
-            with np.load(self.folder / "frames.npz", allow_pickle=False) as data:
-                self.action_units = data["action_units"].astype(np.float32)
-                self.head = data["head"].astype(np.float32)
-                self.clip_index = data["clip_index"].astype(np.int64)
-                self.frame_in_clip = data["frame_in_clip"].astype(np.int64)
-                self._test = data["split"] == "test"
-            with np.load(self.folder / "windows.npz", allow_pickle=False) as data:
-                self._whole = data["whole"].astype(bool)
-            with np.load(self.folder / "performance.npz", allow_pickle=False) as data:
-                self.clips = [str(name) for name in data["clips"]]
-                heard = data["clip_index"].astype(np.int64)
-                body = data["body"].astype(np.float32) if "body" in data else None
-                self.body = body if body is not None and len(body) == len(self.head) else None
-                self._speaks = data["speech"].astype(bool) if "speech" in data else None
+            frames, performance = load_table(self.folder, "frames"), load_table(self.folder, "performance")
+            self.action_units = frames["action_units"].astype(np.float32)
+            self.head = frames["head"].astype(np.float32)
+            self.clip_index = frames["clip_index"].astype(np.int64)
+            self.frame_in_clip = frames["frame_in_clip"].astype(np.int64)
+            self._test = frames["split"] == "test"
+            self._whole = load_table(self.folder, "windows")["whole"].astype(bool)
+            self.clips = [str(name) for name in performance["clips"]]
+            heard = performance["clip_index"].astype(np.int64)
+            body = performance["body"].astype(np.float32) if "body" in performance else None
+            self.body = body if body is not None and len(body) == len(self.head) else None
+            self._speaks = performance["speech"].astype(bool) if "speech" in performance else None
             self._clip_rows = [np.flatnonzero(heard == clip) for clip in range(len(self.clips))]
             self.background = self._read_background()
         except (DatasetError, OSError, KeyError, ValueError) as error:
             raise DatasetError(
                 f"'{self.folder}' is no whole dataset ({error}); give the folder that 'hmtalker capture' made."
             ) from error
+
+    def use(self, units: ActionUnitSet) -> None:
+        """Let `action_units` be the controls of another set than the 17. Raises :class:`DatasetError` where the capture
+        did not measure it."""
+        if units is not OPENFACE_17:
+            values = measured_controls(self.folder, units)
+            if len(values) != len(self.head):
+                raise DatasetError(
+                    f"'{self.folder}' has the set '{units.name}' of its speech and not of its pictures; run the "
+                    "capture again."
+                )
+            self.action_units = values
 
     def stretches(self, most: int | None = None) -> list[Stretch]:
         """Test frames whose pictures are there, whole and heard, in time order. most: at most about so many frames.

@@ -84,6 +84,7 @@ class _Evaluation:
                 raise HMTalkerError(f"There is nothing called '{name}' to evaluate; there are {', '.join(METRICS)}.")
         self.file, self.frames, self.drivers = avatar_file, frames, tuple(drivers)
         self.avatar = load_avatar(avatar_file)
+        frames.use(self.avatar.units)
         self.paste = wanted_paste(self.avatar, paste)
         self.notes: list[str] = []
         self.wanted = set(metrics)
@@ -114,7 +115,7 @@ class _Evaluation:
 
         self.real, self.ours = _Video(), {driver: _Video() for driver in self.drivers}
         self.lmd = {driver: LandmarkDistance(self.size) for driver in self.drivers}
-        self.unit_error = ActionUnitError()
+        self.unit_error = ActionUnitError(self.avatar.units)
         self.flicker = {driver: Flicker() for driver in self.drivers}
         self.jitter = {name: LandmarkJitter(self.size) for name in ("real", *self.drivers)}
         self.likeness: dict[str, list[float]] = {driver: [] for driver in self.drivers}

@@ -10,13 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..action_units import LOWER
+from ..action_unit_sets import OPENFACE_17, SETS, ActionUnitSet
 
 CONDITION = 32
 """Width of every condition vector: implicit, explicit, fused (arXiv 2508.10566: c in R^32)."""
-
-LOWER_CHANNELS = slice(CONDITION - len(LOWER), CONDITION)
-"""Channels of a lower-face explicit condition that hold the raw Action Units: 23..31."""
 
 OFFSETS = 10
 """Face offsets per Gaussian: d_mu 3, d_q 4, d_s 3 (Eq (9))."""
@@ -103,8 +100,12 @@ class MotionConfig:
     """Metres: the box of canonical space that the face field covers; outside it features are zero."""
     mouth_center: Vector3 = (0.0, 0.0, 0.0)
     mouth_half_extent: Vector3 = (0.15, 0.15, 0.15)
+    unit_set: str = OPENFACE_17.name
+    """Name of the set of Action Units that conditions the face."""
 
     def __post_init__(self) -> None:
+        if self.unit_set not in SETS:
+            raise ValueError(f"unknown set of Action Units {self.unit_set!r}; choose one of {', '.join(SETS)}")
         if self.fusion not in FUSIONS:
             raise ValueError(f"unknown fusion {self.fusion!r}; choose one of {', '.join(FUSIONS)}")
         if self.mouth_grid not in MOUTH_GRIDS:
@@ -133,6 +134,15 @@ class MotionConfig:
             raise ValueError("half extents must be positive")
 
     @property
+    def units(self) -> ActionUnitSet:
+        return SETS[self.unit_set]
+
+    @property
+    def lower_channels(self) -> slice:
+        """Channels of a lower-face explicit condition that hold what its muscles pull: 23..31 with the 17."""
+        return slice(CONDITION - len(self.units.lower), CONDITION)
+
+    @property
     def effective_fusion(self) -> str:
         """The fusion once the implicit and explicit switches are taken into account."""
         if not self.use_explicit:
@@ -154,8 +164,11 @@ class MotionConfig:
         return GridShape(shape.base, shape.finest, self.grid_levels)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists, ready for JSON."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Plain numbers, strings and lists, ready for JSON. The usual set of Action Units is not mentioned."""
+        data = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        if self.unit_set == OPENFACE_17.name:
+            del data["unit_set"]
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MotionConfig:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..action_units import MAXIMUM
-from .config import CONDITION, LOWER_CHANNELS
+from .config import CONDITION
 
 
 class AUEncoder(nn.Module):
@@ -48,6 +48,6 @@ def alignment_loss(from_audio: Tensor, from_video: Tensor) -> Tensor:
     return F.mse_loss(from_audio, from_video.detach())
 
 
-def readable_action_units(explicit: Tensor) -> Tensor:
-    """The lower-face Action Units, 0..5 in the order of action_units.LOWER, that a condition [...,32] speaks of."""
-    return explicit[..., LOWER_CHANNELS].clamp(0.0, MAXIMUM)
+def readable_action_units(explicit: Tensor, channels: slice) -> Tensor:
+    """The lower face's muscles, 0..5, that a condition [...,32] speaks of in its `channels` (config.lower_channels)."""
+    return explicit[..., channels].clamp(0.0, MAXIMUM)

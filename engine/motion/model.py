@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import action_units as au
+from ..action_unit_sets import ActionUnitSet
 from .config import CONDITION, MotionConfig
 from .explicit import A2AM, AUEncoder, alignment_loss
 from .fields import FaceField, MouthField
@@ -23,14 +23,14 @@ __all__ = ["LowerCondition", "MotionConfig", "MotionModel", "Pairing"]
 class LowerCondition(nn.Module):
     """One branch's lower-face condition: its own Action Unit encoder, audio-to-AU mapping and fusion."""
 
-    def __init__(self, fusion: str, fixed_alpha: float) -> None:
+    def __init__(self, fusion: str, fixed_alpha: float, units: ActionUnitSet) -> None:
         super().__init__()
-        self.au_encoder = AUEncoder(len(au.LOWER))
+        self.au_encoder = AUEncoder(len(units.lower))
         self.a2am = A2AM()
         self.fusion = Fusion(fusion, fixed_alpha)
 
     def forward(self, implicit: Tensor, lower: Tensor, pairing: Pairing | Tensor) -> Tensor:
-        """implicit [...,32], lower-face Action Units [...,9], one pairing or int64 [B] of them -> c_l [...,32]."""
+        """implicit [...,32], pulls of the lower face [...,9], one pairing or int64 [B] of them -> c_l [...,32]."""
         if isinstance(pairing, Pairing):
             if pairing is Pairing.AUDIO:
                 explicit = self.a2am(implicit)
@@ -55,14 +55,14 @@ class MotionModel(nn.Module):
         self.config = config
         self.speech = SpeechPath(config.feature_dimension, config.projection_dimension)
         self.null_implicit = nn.Parameter(torch.zeros(CONDITION))
-        self.upper_encoder = AUEncoder(len(au.UPPER))
-        self.face_condition = LowerCondition(config.effective_fusion, config.fixed_alpha)
-        self.mouth_condition = LowerCondition(config.mouth_fusion, config.fixed_alpha)
+        self.upper_encoder = AUEncoder(len(config.units.upper))
+        self.face_condition = LowerCondition(config.effective_fusion, config.fixed_alpha, config.units)
+        self.mouth_condition = LowerCondition(config.mouth_fusion, config.fixed_alpha, config.units)
         self.face_field = FaceField(
             config.face_shape, config.face_center, config.face_half_extent, attentive=config.attention
         )
         self.mouth_field = MouthField(config.mouth_shape, config.mouth_center, config.mouth_half_extent)
-        self.register_buffer("au_maximum", torch.from_numpy(au.CONDITION_MAXIMUM.copy()), persistent=False)
+        self.register_buffer("au_maximum", torch.from_numpy(config.units.maxima.copy()), persistent=False)
 
     def implicit(
         self,
@@ -92,12 +92,22 @@ class MotionModel(nn.Module):
         return self.face_condition.a2am(implicit)
 
     def clip_action_units(self, action_units: Tensor) -> Tensor:
-        """Intensities [...,17] brought into 0..5 (AU45: 0..2), as action_units.clip."""
+        """Controls [...,n] brought into 0..5 (AU45: 0..2), as the set clips them; 17 of them with `openface-17`."""
         return torch.minimum(action_units.clamp_min(0.0), self.au_maximum)
 
+    def pulls(self, action_units: Tensor, muscles: Sequence[str]) -> Tensor:
+        """How strongly some muscles pull [...,len(muscles)] at clipped controls [...,n]: twin of the set's own."""
+        own, whole, sided = self.config.units.pulling(muscles)
+        result = action_units[..., own.tolist()]
+        if not sided.any():
+            return result
+        share = torch.from_numpy(sided).to(action_units)
+        limit = self.au_maximum[own.tolist()]
+        return torch.minimum(result + share * action_units[..., whole.tolist()], limit)
+
     def alignment_loss(self, implicit: Tensor, action_units: Tensor) -> Tensor:
-        """Eq (6), summed over the face's and the mouth's mapping. implicit [B,32], action_units [B,17] of the video."""
-        lower = self.clip_action_units(action_units)[..., list(au.LOWER_INDEX)]
+        """Eq (6), summed over the face's and the mouth's mapping. implicit [B,32], action_units [B,n] of the video."""
+        lower = self.pulls(self.clip_action_units(action_units), self.config.units.lower)
         branches = (self.face_condition, self.mouth_condition)
         losses = [alignment_loss(branch.a2am(implicit), branch.au_encoder(lower)) for branch in branches]
         return losses[0] + losses[1]
@@ -123,12 +133,12 @@ class MotionModel(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(c_l of the face, c_u, c_l of the mouth), each [32] or [B,32].
 
-        implicit [32] or [B,32] or None (no audio); action_units [17] or [B,17], clipped here; pairing for all, or one
+        implicit [32] or [B,32] or None (no audio); action_units [n] or [B,n], clipped here; pairing for all, or one
         per sample; audio_influence 0..1, or one per sample [B]. Inference keeps the default pairing, so that the
         explicit operand always belongs to the Action Units given.
         """
         units = self.clip_action_units(action_units)
-        lower, upper = units[..., list(au.LOWER_INDEX)], units[..., list(au.UPPER_INDEX)]
+        lower, upper = (self.pulls(units, muscles) for muscles in (self.config.units.lower, self.config.units.upper))
         fused = self.effective_implicit(implicit, audio_influence, like=units)
         if not isinstance(pairing, Pairing):
             pairing = torch.as_tensor([int(p) for p in pairing], device=units.device)

@@ -70,8 +70,9 @@ class PortableMotion:
         return self.speech.implicit(encoded, fps, frames)
 
     def predicted_action_units(self, implicit: np.ndarray) -> np.ndarray:
-        """Lower-face Action Units that the voice asks for: [T,32] -> float32 [T,9], 0..5, as action_units.LOWER."""
-        return readable_action_units(explicit_from_audio(self._w, np.asarray(implicit, np.float32)))
+        """Pulls of the lower face that the voice asks for: [T,32] -> float32 [T,9], 0..5, as config.units.lower."""
+        explicit = explicit_from_audio(self._w, np.asarray(implicit, np.float32))
+        return readable_action_units(explicit, self.config.lower_channels)
 
     def conditions(self, state: MotionState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(c_l of the face, c_u, c_l of the mouth), float32 [32] each."""

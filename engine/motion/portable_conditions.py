@@ -8,13 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from .. import action_units as au
-from .config import LOWER_CHANNELS, PLANES, GridShape, MotionConfig
+from ..action_unit_sets import carry
+from .config import PLANES, GridShape, MotionConfig
 from .state import MotionState
 
 Weights = Mapping[str, np.ndarray]
-
-_LOWER = np.array(au.LOWER_INDEX)
-_UPPER = np.array(au.UPPER_INDEX)
 
 
 def linear(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
@@ -41,9 +39,9 @@ def explicit_from_audio(weights: Weights, implicit: np.ndarray, branch: str = "f
     return linear(weights, f"{branch}.a2am.layers.2", x)
 
 
-def readable_action_units(explicit: np.ndarray) -> np.ndarray:
-    """The lower-face Action Units [...,9], 0..5, that an explicit condition [...,32] speaks of."""
-    return np.clip(explicit[..., LOWER_CHANNELS], 0.0, au.MAXIMUM)
+def readable_action_units(explicit: np.ndarray, channels: slice) -> np.ndarray:
+    """Twin of explicit.readable_action_units."""
+    return np.clip(explicit[..., channels], 0.0, au.MAXIMUM)
 
 
 def fuse(
@@ -68,16 +66,18 @@ def fuse(
 
 def conditions(weights: Weights, config: MotionConfig, state: MotionState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(c_l of the face, c_u, c_l of the mouth), float32 [32] each; the explicit operand is the state's Action Units."""
-    units = au.clip(state.action_units)
+    units = carry(state.action_units, config.units)
+    lower_pulls = config.units.pulls(units, config.units.lower)
     implicit = weights["null_implicit"]
     if state.implicit is not None and state.audio_influence > 0.0:
         influence = np.float32(state.audio_influence)
         implicit = influence * state.implicit + (np.float32(1.0) - influence) * implicit
     lower = []
     for branch, variant in (("face_condition", config.effective_fusion), ("mouth_condition", config.mouth_fusion)):
-        explicit = encode_action_units(weights, f"{branch}.au_encoder", units[_LOWER])
+        explicit = encode_action_units(weights, f"{branch}.au_encoder", lower_pulls)
         lower.append(fuse(weights, f"{branch}.fusion", variant, config.fixed_alpha, implicit, explicit))
-    return lower[0], encode_action_units(weights, "upper_encoder", units[_UPPER]), lower[1]
+    upper = encode_action_units(weights, "upper_encoder", config.units.pulls(units, config.units.upper))
+    return lower[0], upper, lower[1]
 
 
 def encode_positions(weights: Weights, name: str, shape: GridShape, positions: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..action_units import COUNT
+from ..action_unit_sets import OPENFACE_17, set_of_width
 from ..head_pose import HeadPose
 from .config import CONDITION
 
@@ -17,7 +17,8 @@ class MotionState:
     """One moment of a performance."""
 
     action_units: np.ndarray
-    """float32 [17], intensities 0..5 in the order of action_units.CODES; clipped where they condition the face."""
+    """float32 [17], intensities 0..5 in the order of action_units.CODES, or [47], controls of the set `extended`;
+    clipped where they condition the face, and brought to the set that the face has."""
     implicit: np.ndarray | None = None
     """float32 [32] implicit speech condition; None where there is no audio: the face runs on Action Units alone."""
     audio_influence: float = 1.0
@@ -28,8 +29,9 @@ class MotionState:
 
     def __post_init__(self) -> None:
         units = np.ascontiguousarray(self.action_units, np.float32)
-        if units.shape != (COUNT,):
-            raise ValueError(f"a motion state has {COUNT} Action Units, not {units.shape}")
+        if units.ndim != 1:
+            raise ValueError(f"the Action Units of a motion state are one row, not {units.shape}")
+        set_of_width(len(units))
         object.__setattr__(self, "action_units", units)
         if self.implicit is not None:
             implicit = np.ascontiguousarray(self.implicit, np.float32)
@@ -47,4 +49,4 @@ class MotionState:
     @classmethod
     def rest(cls) -> MotionState:
         """Neutral face, no audio, head at rest."""
-        return cls(np.zeros(COUNT, np.float32))
+        return cls(np.zeros(OPENFACE_17.count, np.float32))

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..action_unit_sets import carry, set_of_width
 from .dataset import Dataset
 
 WINDOW, ORDER = 5, 3
 
 
 def smooth_action_units(values: np.ndarray, clips: np.ndarray) -> np.ndarray:
-    """values [T,17] and each frame's clip [T] -> float32 [T,17] >= 0; clips shorter than WINDOW stay as they are."""
+    """values [T,n] and each frame's clip [T] -> float32 [T,n] >= 0; clips shorter than WINDOW stay as they are."""
     from scipy.signal import savgol_filter
 
     smooth = np.array(values, np.float32)
@@ -32,14 +33,14 @@ def smoothed(dataset: Dataset) -> Dataset:
 
 
 def with_action_units(dataset: Dataset, units: np.ndarray) -> Dataset:
-    """The dataset with other Action Units [T,17] of its performance, which its pictures take over."""
+    """The dataset with other Action Units [T,n] of its performance, which its pictures take over."""
     performance, pictures = dataset.performance, dataset.pictures
     if pictures is not None:
         moments = {
             (int(clip), int(frame)): row
             for row, (clip, frame) in enumerate(zip(performance.clip_index, performance.frame_in_clip, strict=True))
         }
-        seen = pictures.action_units.copy()
+        seen = carry(pictures.action_units, set_of_width(units.shape[1])).copy()
         for index, moment in enumerate(zip(pictures.clip_index, pictures.frame_in_clip, strict=True)):
             if (row := moments.get((int(moment[0]), int(moment[1])))) is not None:
                 seen[index] = units[row]

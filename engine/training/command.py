@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..action_unit_sets import SETS
 from .presets import PRESETS
 
 
@@ -21,6 +22,9 @@ def add_train_command(commands: Any) -> None:
     command.add_argument("dataset", type=Path, metavar="DATASET", help="folder that 'hmtalker capture' wrote")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="AVATAR", help="avatar file (.hmt)")
     command.add_argument("--preset", choices=tuple(PRESETS), default="editable", help="schedule (editable)")
+    command.add_argument(
+        "--units", choices=tuple(SETS), default=next(iter(SETS)), help="set of Action Units (openface-17)"
+    )
     command.add_argument(
         "--variant", action="append", default=[], metavar="FLAG=VALUE", help="a row of the paper's ablation; repeatable"
     )
@@ -45,6 +49,7 @@ def _run(options: argparse.Namespace) -> None:
         dataset=options.dataset,
         output=options.output,
         preset=options.preset,
+        units=options.units,
         variants=tuple(options.variant),
         work=options.work,
         name=options.name or options.output.stem,

@@ -9,6 +9,7 @@ Layout of a dataset folder::
     performance.npz     action_units [T,17], pucker [T], funnel [T], head [T,6], clip_index [T], frame_in_clip [T],
                         training [T] bool, clips [C] names, targets7 [T,7] mouth measurements (optional),
                         body [T,3] metres that neck and clothes have moved (optional),
+                        unit_codes [n], unit_values [T,n] Action Units of a wider set (optional),
                         clip_sources [C], clip_begins [C]: frames into audio/<source>.wav (optional: a file a clip)
     speech/<clip>.npy   encoded speech [draws, T50, D] float16, one file a clip; speech_<encoder>/ by another encoder
     frames.npz          action_units [F,17], head [F,6], clip_index [F], frame_in_clip [F], split [F] "train" or "test"
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..action_unit_sets import ActionUnitSet, set_of_width
 from ..camera import Camera
 from ..errors import HMTalkerError
 from ..npz_file import read_npz
@@ -43,7 +45,7 @@ class DatasetError(HMTalkerError):
 class Performance:
     """Everything that was heard. Arrays share their first axis T, clips one after the other."""
 
-    action_units: np.ndarray  # [T,17] 0..5
+    action_units: np.ndarray  # [T,17] 0..5, or [T,n] controls of another set
     head: np.ndarray  # [T,6] pitch, yaw, roll in radians; x, y, z in metres
     clip_index: np.ndarray  # [T] int
     frame_in_clip: np.ndarray  # [T] int
@@ -51,6 +53,11 @@ class Performance:
     speech: list[np.ndarray]  # C arrays [draws, T50, D] float16
     rounding: np.ndarray  # [T,2] lip pucker and funnel, 0..5: what the 17 Action Units cannot say
     measurements: np.ndarray  # [T,M] further mouth measurements, about 0..1, that the implicit feature should carry
+
+    @property
+    def units(self) -> ActionUnitSet:
+        """The set of Action Units, told by their number."""
+        return set_of_width(self.action_units.shape[1])
 
     def frames_of(self, clip: int) -> np.ndarray:
         """Indices [n] of one clip's frames, in time order."""
@@ -63,7 +70,7 @@ class Pictures:
 
     rgba: np.ndarray | FrameStore  # [F,H,W,4] uint8 straight-alpha sRGB
     masks: np.ndarray | FrameStore  # [F,H,W,3] uint8 coverage of inside-mouth, hair, face
-    action_units: np.ndarray  # [F,17]
+    action_units: np.ndarray  # [F,17], or [F,n] as the performance has them
     head: np.ndarray  # [F,6]
     clip_index: np.ndarray  # [F] int, -1 where nothing is heard
     frame_in_clip: np.ndarray  # [F]

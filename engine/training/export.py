@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import action_units
+from ..action_unit_sets import ActionUnitSet
 from ..avatar import Avatar
 from ..avatar.header import STATISTICS
 from ..motion.model import MotionModel
@@ -21,10 +22,10 @@ REST_MAXIMUM = 0.15
 """AU25 and AU26 below this, the mouth counts as resting."""
 
 
-def action_unit_statistics(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """values [T,17] -> per code p05, p50, p95, p99, max: what sliders call ordinary."""
+def action_unit_statistics(values: np.ndarray, units: ActionUnitSet) -> dict[str, dict[str, float]]:
+    """values [T,n] -> per code p05, p50, p95, p99, max: what sliders call ordinary."""
     result = {}
-    for column, code in enumerate(action_units.CODES):
+    for column, code in enumerate(units.codes):
         row = np.percentile(values[:, column], (5, 50, 95, 99, 100))
         result[code] = {name: round(float(value), 3) for name, value in zip(STATISTICS, row, strict=True)}
     return result
@@ -46,7 +47,7 @@ def template_motion(performance: Performance) -> dict[str, Any]:
     """Head and upper face of the longest clip that was trained on, at most TEMPLATE_FRAMES of it."""
     clips = [performance.frames_of(int(clip)) for clip in np.flatnonzero(performance.train_clip)]
     rows = max(clips, key=len)[:TEMPLATE_FRAMES]
-    upper = performance.action_units[rows][:, list(action_units.UPPER_INDEX)]
+    upper = performance.units.pulls(performance.action_units[rows], performance.units.upper)
     return {
         "fps": 25,
         "head": [[round(float(value), 5) for value in row] for row in performance.head[rows]],
@@ -64,8 +65,8 @@ def build_avatar(
     """header: name, licence, attribution, consent, encoder, training, metrics, thumbnail; the rest is added here."""
     camera = dataset.camera
     full = {
-        "au_codes": list(action_units.CODES),
-        "au_statistics": action_unit_statistics(dataset.performance.action_units),
+        "au_codes": list(model.config.units.codes),
+        "au_statistics": action_unit_statistics(dataset.performance.action_units, model.config.units),
         "camera": {
             "width": camera.width,
             "height": camera.height,
@@ -77,7 +78,7 @@ def build_avatar(
         "template": template_motion(dataset.performance),
         "rest": {
             "implicit": [round(float(v), 6) for v in resting_implicit(model, dataset)],
-            "action_units": [0.0] * action_units.COUNT,
+            "action_units": [0.0] * model.config.units.count,
         },
     } | header
     weights = {name: value.detach().numpy().astype(np.float32) for name, value in model.state_dict().items()}

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..action_unit_sets import OPENFACE_17
 from ..camera import Camera
 from .dataset import Dataset
-from .filmed_motion import CHANNELS, FaceShapes, fit_shapes, generic_shapes, with_motion
+from .filmed_motion import FaceShapes, channels_of, fit_shapes, generic_shapes, with_motion
 from .filmed_surface import Reference, choose_reference, filmed_surface
 from .frame_store import FrameStore
 from .motion_stage import SurfaceMotion
@@ -31,15 +32,22 @@ def filmed_person(folder: Path, dataset: Dataset, seed: int = 0) -> SurfaceMotio
     """Surface and motion of the person in `folder`. Raises :class:`DatasetError` for a folder that lacks something."""
     tracked = load_tracked_face(folder)
     performance = dataset.performance
-    channels = np.concatenate([performance.action_units, performance.rounding], 1)
+    units, names = performance.units, channels_of(performance.units)
+    if units is OPENFACE_17:
+        channels = np.concatenate([performance.action_units, performance.rounding], 1)
+    else:
+        channels = units.pulls(performance.action_units, units.muscles)
     usable = tracked.usable & tracked.training
-    shapes = fit_shapes(tracked.way, channels, usable, tracked.mesh, generic_shapes())
+    shapes = fit_shapes(tracked.way, channels, usable, tracked.mesh, generic_shapes(names), names)
     row = choose_reference(performance.head, performance.action_units, np.flatnonzero(usable))
     surface = _surface(folder, row, performance.head[row], shapes, dataset.camera, dataset.pivot)
-    details = np.concatenate([np.zeros((len(channels), len(CHANNELS)), np.float32), shapes.detail_weights], 1)
+    details = np.concatenate([np.zeros((len(channels), len(names)), np.float32), shapes.detail_weights], 1)
 
-    def weights(units: np.ndarray, pucker: np.ndarray, funnel: np.ndarray) -> np.ndarray:
-        known = np.concatenate([units, pucker[:, None], funnel[:, None]], 1)
+    def weights(values: np.ndarray, pucker: np.ndarray, funnel: np.ndarray) -> np.ndarray:
+        if units is OPENFACE_17:
+            known = np.concatenate([values, pucker[:, None], funnel[:, None]], 1)
+        else:
+            known = units.pulls(values, units.muscles)
         return np.pad(known, ((0, 0), (0, shapes.details.shape[0])))
 
     return SurfaceMotion(surface, mouth_interior(shapes, MOUTH_SAMPLES, seed), weights, details)

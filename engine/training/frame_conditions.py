@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import action_units
 from ..motion.explicit import alignment_loss
 from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
@@ -60,8 +59,8 @@ class Conditions:
         if heard is None:
             return None
         condition = self.model.face_condition if branch == "face" else self.model.mouth_condition
-        lower = self._units(frame)[:, list(action_units.LOWER_INDEX)]
+        lower = self.model.pulls(self._units(frame), self.model.config.units.lower)
         return alignment_loss(condition.a2am(heard), condition.au_encoder(lower))
 
     def _units(self, frame: int) -> Tensor:
-        return torch.from_numpy(action_units.clip(self.pictures.action_units[frame]))[None]
+        return torch.from_numpy(self.performance.units.clip(self.pictures.action_units[frame]))[None]

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import action_units
 from ..capture.speech_draws import encode_draws
 from ..errors import CancelledError, HMTalkerError
 from ..speech.encoder import SpeechEncoder, create
@@ -39,7 +38,7 @@ class FreeSpeech:
     speech: list[np.ndarray]
     """float16 [draws, T50, D]"""
     lower: list[np.ndarray]
-    """float32 [T,9] lower-face Action Units."""
+    """float32 [T,9] pulls of the lower face."""
     unsaid: list[np.ndarray]
     """float32 [T,2+M] pucker, funnel and further mouth measurements."""
 
@@ -81,7 +80,7 @@ def speak_freely(
     rows = [performance.frames_of(int(clip)) for clip in clips]
     curves = np.concatenate(
         [
-            action_units.clip(performance.action_units)[:, list(action_units.LOWER_INDEX)],
+            performance.units.pulls(performance.action_units, performance.units.lower),
             performance.rounding,
             performance.measurements,
         ],
@@ -92,7 +91,7 @@ def speak_freely(
         [curves[r] for r in rows],
     )
     faces = [own(visemes) for visemes in in_frames]
-    lower = len(action_units.LOWER)
+    lower = len(performance.units.lower)
     return FreeSpeech(speech, [face[:, :lower] for face in faces], [face[:, lower:] for face in faces])
 
 

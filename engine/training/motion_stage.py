@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import action_units
+from ..action_unit_sets import ActionUnitSet
 from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
 from .checkpoint import State, restore_scheduled, scheduled_state
@@ -34,7 +34,7 @@ SHAPE_HUBER = 0.5
 """Millimetres up to which motion errors count squared."""
 
 ShapeWeights = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""(action_units [B,17], pucker [B], funnel [B]) -> weights [B,S] of a surface's shapes."""
+"""(action_units [B,n], pucker [B], funnel [B]) -> weights [B,S] of a surface's shapes."""
 
 
 @dataclass
@@ -46,28 +46,27 @@ class SurfaceMotion:
     weights: ShapeWeights
     details: np.ndarray | None = None
     """float32 [T,S] weights that a performance's frames have on top, where their Action Units are their own: what a
-    camera saw of the lower face and 17 numbers cannot say."""
+    camera saw of the lower face and Action Units cannot say."""
     rest: dict[str, np.ndarray] | None = None
     """float32 [P,10] of "face" and [P,3] of "mouth": offsets that the samples keep at rest, where an earlier training
     on pictures put them; None where they are zero."""
 
 
-def random_action_units(count: int, rng: np.random.Generator) -> np.ndarray:
-    """[count,17]: mostly rest, a few units at any intensity, sometimes many at once."""
-    limit = action_units.CONDITION_MAXIMUM
+def random_action_units(count: int, rng: np.random.Generator, units: ActionUnitSet) -> np.ndarray:
+    """[count,n]: mostly rest, a few units at any intensity, sometimes many at once."""
     share = rng.choice([0.06, 0.15, 0.35], size=(count, 1))
-    active = rng.random((count, action_units.COUNT)) < share
-    return np.where(active, rng.random((count, action_units.COUNT)) * limit, 0).astype(np.float32)
+    active = rng.random((count, units.count)) < share
+    return np.where(active, rng.random((count, units.count)) * units.maxima, 0).astype(np.float32)
 
 
-def override(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """values [B,17] with the lower face scaled, and some units set, as an artist's hand would."""
-    lower = list(action_units.LOWER_INDEX)
+def override(values: np.ndarray, rng: np.random.Generator, units: ActionUnitSet) -> np.ndarray:
+    """values [B,n] with the lower face scaled, and some units set, as an artist's hand would."""
+    lower = list(units.lower_columns)
     changed = values.copy()
     changed[:, lower] *= rng.uniform(0.0, 1.6, (len(values), 1))
     touched = rng.random((len(values), len(lower))) < 0.2
     changed[:, lower] = np.where(touched, rng.uniform(0, 5, (len(values), len(lower))), changed[:, lower])
-    return action_units.clip(changed)
+    return units.clip(changed)
 
 
 def movement_odds(surface: Surface) -> np.ndarray:
@@ -151,17 +150,18 @@ class MotionStage:
         picked = self.rng.integers(0, len(self.rows), count)
         implicit = torch.from_numpy(self.implicit[self.rng.integers(len(self.implicit))][picked])
         rows = self.rows[picked]
-        values = action_units.clip(self.performance.action_units[rows])
+        units = self.performance.units
+        values = units.clip(self.performance.action_units[rows])
         truth = torch.from_numpy(values.copy())
         pucker, funnel = self.performance.rounding[rows].T.copy()
-        upper = list(action_units.UPPER_INDEX)
-        values[:, upper] = random_action_units(count, self.rng)[:, upper]
+        upper = list(units.upper_columns)
+        values[:, upper] = random_action_units(count, self.rng, units)[:, upper]
         drawn = self.rng.choice(4, count, p=self.probabilities)
         nulled = np.flatnonzero(drawn == Pairing.IMPLICIT_MASKED)
         hand = np.flatnonzero((drawn == Pairing.VIDEO) & (self.rng.random(count) < OVERRIDE_SHARE))
-        values[hand] = override(values[hand], self.rng)
+        values[hand] = override(values[hand], self.rng, units)
         invented = nulled[self.rng.random(len(nulled)) < INVENTED_SHARE]
-        values[invented] = random_action_units(len(invented), self.rng)
+        values[invented] = random_action_units(len(invented), self.rng, units)
         pucker[nulled] = funnel[nulled] = 0  # the 17 units cannot say them: without a voice lips stay unrounded
         lower, upper_condition, mouth = self.model.conditions(
             implicit, torch.from_numpy(values), [Pairing(int(kind)) for kind in drawn]

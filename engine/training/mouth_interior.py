@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .filmed_motion import CHANNELS, FaceShapes
+from .filmed_motion import FaceShapes
 from .surface import MOUTH, Surface
 
 UPPER_LIP, LOWER_LIP, CORNERS, CHIN = 13, 14, (78, 308), 152
@@ -50,7 +50,7 @@ def mouth_interior(shapes: FaceShapes, samples: int, seed: int = 0) -> Surface:
     positions, areas, colors, going = (np.concatenate(values) for values in zip(*parts, strict=True))
     chin = np.concatenate([shapes.units, shapes.details])[:, CHIN]
     deltas = CHIN_SHARE * going[None, :, None] * chin[:, None]
-    names = [*CHANNELS, *(f"detail{index}" for index in range(len(shapes.details)))]
+    names = [*shapes.channels, *(f"detail{index}" for index in range(len(shapes.details)))]
     count = len(positions)
     return Surface(
         positions.astype(np.float32),

@@ -2,7 +2,7 @@
 """Stage A: what is heard becomes Action Units (CMDM of arXiv 2508.10566), learnt from every frame of the performance.
 
 Batches of whole clips supervise the audio path (AudioNet, attention, A2AM). The implicit feature is also asked for what
-the 17 Action Units cannot say, such as rounded lips; carrying that is what it is for.
+the 17 Action Units cannot say, such as rounded lips; carrying that is what it is for. A wider set says it, too.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class SpeechStage:
         self.model, self.performance, self.schedule = model, performance, schedule
         self.rng = np.random.default_rng(seed)
         self.clips = np.flatnonzero(performance.train_clip) if clips is None else clips
-        self.lower = list(action_units.LOWER_INDEX)
         known = np.concatenate([performance.frames_of(c) for c in self.clips])
-        self.spread = torch.from_numpy(performance.action_units[known][:, self.lower].std(0) + SPREAD_FLOOR)
+        self.channels = model.config.lower_channels
+        self.spread = torch.from_numpy(self._lower(known).std(0) + SPREAD_FLOOR)
         self.unsaid = torch.from_numpy(np.concatenate([performance.rounding, performance.measurements], 1))
         self.unsaid_spread = self.unsaid[torch.from_numpy(known)].std(0) + 0.05
         self.probe = nn.Linear(32, self.unsaid.shape[1])
@@ -64,6 +64,11 @@ class SpeechStage:
     def restore(self, state: State) -> None:
         restore_scheduled(self, state)
         self.probe.load_state_dict(state["probe"])
+
+    def _lower(self, rows: np.ndarray) -> np.ndarray:
+        """Pulls of the lower face [n,9] in some frames."""
+        units = self.performance.units
+        return units.pulls(self.performance.action_units[rows], units.lower)
 
     def _initialise_projection(self) -> None:
         """Start the projection at the principal components of the training speech, each at unit variance."""
@@ -101,7 +106,7 @@ class SpeechStage:
         rows = np.concatenate([self.performance.frames_of(int(c)) for c in chosen])
         speech = [self.performance.speech[int(c)] for c in chosen]
         counts = [len(self.performance.frames_of(int(c))) for c in chosen]
-        units = torch.from_numpy(action_units.clip(self.performance.action_units[rows])[:, self.lower])
+        units = torch.from_numpy(self._lower(rows))
         unsaid = self.unsaid[torch.from_numpy(rows)]
         weight = torch.ones(len(rows))
         if self.free is not None:
@@ -118,14 +123,17 @@ class SpeechStage:
         return self._learn(implicit, units, unsaid, weight[:, None] / len(rows))
 
     def _learn(self, implicit: Tensor, units: Tensor, unsaid: Tensor, weight: Tensor) -> dict[str, float]:
-        """implicit [T,32], lower-face Action Units [T,9], unsaid [T,2+M]; weight [T,1] of each frame."""
+        """implicit [T,32], pulls of the lower face [T,9], unsaid [T,2+M]; weight [T,1] of each frame."""
         branches = (self.model.face_condition, self.model.mouth_condition)
         conditions = [branch.a2am(implicit) for branch in branches]
         align = [
             (weight * (heard - branch.au_encoder(units).detach()) ** 2).sum() / heard.shape[1]
             for heard, branch in zip(conditions, branches, strict=True)
         ]
-        read = [(weight * ((heard[:, 23:] - units) / self.spread) ** 2).sum() / len(self.lower) for heard in conditions]
+        read = [
+            (weight * ((heard[:, self.channels] - units) / self.spread) ** 2).sum() / units.shape[1]
+            for heard in conditions
+        ]
         said = weight * ((self.probe(implicit) - unsaid) / self.unsaid_spread) ** 2
         losses = {
             "align": torch.stack(align).sum(),
@@ -137,7 +145,7 @@ class SpeechStage:
 
 @torch.no_grad()
 def hear_clip(model: MotionModel, speech: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """speech [T50,D] -> implicit [T,32] and readable lower Action Units [T,9] of one clip."""
+    """speech [T50,D] -> implicit [T,32] and readable pulls of the lower face [T,9] of one clip."""
     implicit = model.implicit(torch.from_numpy(speech.astype(np.float32)), 25.0, frames)
     explicit = model.explicit_from_audio(implicit)
-    return implicit.numpy(), np.clip(explicit[:, 23:].numpy(), 0, action_units.MAXIMUM)
+    return implicit.numpy(), np.clip(explicit[:, model.config.lower_channels].numpy(), 0, action_units.MAXIMUM)

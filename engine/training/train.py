@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..action_unit_sets import OPENFACE_17, find_set
 from ..atomic_file import write_atomically
 from ..avatar import Avatar, save_avatar
 from ..consent import Consent
@@ -34,6 +35,7 @@ from .preview import Preview
 from .trainer import Report, Trainer
 from .variants import ENCODERS, Variant
 from .voice import hear_with
+from .wider_units import with_unit_set
 
 FINEST = 160.0
 """Cells a side of the face field's finest table: about 2 mm on a face (the paper's parent has 38)."""
@@ -53,6 +55,8 @@ class TrainOptions:
     dataset: Path
     output: Path
     preset: str = "editable"
+    units: str = OPENFACE_17.name
+    """Name of the set of Action Units (``action_unit_sets``)."""
     work: Path | None = None
     """Folder of the checkpoints; beside the avatar by default."""
     name: str = ""
@@ -88,7 +92,15 @@ def train(
         raise HMTalkerError(f"'{options.dataset}' is not a finished dataset; run 'hmtalker capture' to its end first.")
     # a filmed surface is sampled as finely as its Gaussians shall lie
     start = replace(PRESETS[options.preset], seed=options.seed, shares={})
+    unit_set = find_set(options.units)
+    if unit_set is not OPENFACE_17:
+        start = replace(start, model=start.model | {"unit_set": unit_set.name})
     preset = with_perceptual_network(Variant.parse(options.variants).apply(start))
+    cue = CUES.get(preset.variant.get("cue", "au"))
+    if cue is not None and unit_set is not OPENFACE_17:
+        raise HMTalkerError(
+            f"The cue '{preset.variant['cue']}' knows the 17 Action Units alone; train it with '{OPENFACE_17.name}'."
+        )
     camera, pivot = load_camera(options.dataset / "camera.json")
     encoder = create(ENCODERS[preset.variant.get("encoder", "whisper")])
     if encoder.id != DEFAULT:
@@ -100,8 +112,9 @@ def train(
         )
     performance = load_performance(options.dataset, encoder.id)
     dataset = Dataset(camera, pivot, performance, load_pictures(options.dataset, stream=True))
-    if (cue := CUES.get(preset.variant.get("cue", "au"))) is not None:
+    if cue is not None:
         dataset = cue(options.dataset, dataset)
+    dataset = with_unit_set(options.dataset, dataset, unit_set)
     config = MotionConfig(feature_dimension=performance.speech[0].shape[2], face_finest=FINEST)
     work = options.work or options.output.with_name(options.output.name + ".work")
     earlier = _begin(work, options, preset)

@@ -22,6 +22,8 @@ TABLES = ("performance.npz", "frames.npz", "camera.json")
 """Of the training set; their sizes are noted in `RUN`, in this order."""
 REQUEST = "request.json"
 """What was asked for, so that it need not be typed again."""
+UNITS = "openface-17"
+"""The set of Action Units of a training that names none; the trainer's, as a test sees to."""
 LONGEST = 1 << 20
 """Bytes of either; more is not ours."""
 
@@ -36,8 +38,8 @@ class EarlierTraining:
     """The training asked for now goes on there; another one begins anew."""
 
 
-def read_earlier(work: Path, dataset: Path, preset: str) -> EarlierTraining | None:
-    """The unfinished training in `work`, or None. dataset, preset: of the training that is asked for now."""
+def read_earlier(work: Path, dataset: Path, preset: str, units: str = UNITS) -> EarlierTraining | None:
+    """The unfinished training in `work`, or None. dataset, preset, units: of the training that is asked for now."""
     stopped = read_unfinished(work)
     if stopped is None:
         return None
@@ -45,10 +47,11 @@ def read_earlier(work: Path, dataset: Path, preset: str) -> EarlierTraining | No
         inputs = _object(work / RUN)["inputs"]
         same = (
             inputs["name"] == preset
+            and inputs.get("model", {}).get("unit_set", UNITS) == units
             and os.path.realpath(inputs["dataset"]) == os.path.realpath(dataset)
             and inputs["tables"] == [(dataset / name).stat().st_size for name in TABLES]
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         same = False
     return EarlierTraining(stopped, same)
 
@@ -58,6 +61,7 @@ class Asked:
     """What a person had filled in for a training."""
 
     preset: str = ""
+    units: str = UNITS
     name: str = ""
     licence: str = ""
     attribution: str = ""
@@ -80,7 +84,7 @@ def read_request(work: Path) -> Asked | None:
         asked = Asked(**said, consent=consent)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    texts = (asked.preset, asked.name, asked.licence, asked.attribution, *asdict(consent).values())
+    texts = (asked.preset, asked.units, asked.name, asked.licence, asked.attribution, *asdict(consent).values())
     return asked if all(isinstance(text, str) for text in texts) else None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import __version__
-from ..errors import CancelledError, HMTalkerError
+from ..errors import CancelledError, HMTalkerError, file_sentence
 from .environment_check import describe
 from .errors import WorkerError
 from .lifeline import Orders, Voice, end_with_caller
@@ -47,6 +47,9 @@ def _answer(request: dict[str, Any], voice: Voice, orders: Orders) -> Done | Fai
         return Failed(str(error))
     except MemoryError:
         return Failed("There is not enough memory for this; close other programs and start it again.")
+    except OSError as error:
+        traceback.print_exc(file=sys.stderr)
+        return Failed(file_sentence(error))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         return Failed(
@@ -70,4 +73,10 @@ def _train(options: dict[str, Any], say: Callable[[Message], None], cancelled: C
     return train(options, say, cancelled)
 
 
-COMMANDS: dict[str, Command] = {"check": _check, "capture": _capture, "train": _train}
+def _dub(options: dict[str, Any], say: Callable[[Message], None], cancelled: Callable[[], bool]) -> dict[str, Any]:
+    from .dub_worker import dub
+
+    return dub(options, say, cancelled)
+
+
+COMMANDS: dict[str, Command] = {"check": _check, "capture": _capture, "train": _train, "dub": _dub}

@@ -28,6 +28,7 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
     "dataset": Path,
     "output": Path,
     "preset": str,
+    "units": str,
     "work": Path,
     "name": str,
     "licence": str,

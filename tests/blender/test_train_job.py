@@ -176,8 +176,12 @@ def test_progress_is_shown_cancel_keeps_what_was_learnt_and_train_goes_on(
     assert str(job.error) == "Training was cancelled; start it again to go on where it stopped."
     assert "stopped in step 3 of 5 (Face, 42%); Train goes on where it stopped" in panel().texts()
     training.preset = "QUICK"
-    assert "another preset or training set, so Train begins anew" in panel().texts()
-    training.preset, training.name = "EDITABLE", "fine"
+    assert "another preset, training set or set of Action Units, so Train begins anew" in panel().texts()
+    training.preset, training.units = "EDITABLE", "EXTENDED"
+    assert "Train begins anew" in panel().texts()
+    training.units = "OPENFACE_17"
+    assert "Train goes on where it stopped" in panel().texts()
+    training.name = "fine"
     (dataset / "frames.npz").write_text("captured again")
     assert "Train begins anew" in panel().texts()
     (dataset / "frames.npz").write_text("")

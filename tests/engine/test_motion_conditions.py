@@ -44,9 +44,9 @@ def test_encoder_ends_in_the_raw_action_units(count):
 
 def test_readable_action_units_are_the_lower_ones_within_range():
     units = torch.rand(4, 9) * 5
-    assert torch.equal(readable_action_units(AUEncoder(9)(units)), units)
+    assert torch.equal(readable_action_units(AUEncoder(9)(units), MotionConfig().lower_channels), units)
     wild = torch.cat([torch.zeros(1, 23), torch.tensor([[-3.0, 9.0] + [1.0] * 7])], dim=1)
-    assert readable_action_units(wild).tolist() == [[0.0, 5.0] + [1.0] * 7]
+    assert readable_action_units(wild, MotionConfig().lower_channels).tolist() == [[0.0, 5.0] + [1.0] * 7]
 
 
 def test_alignment_teaches_the_mapping_and_never_its_target():

@@ -20,6 +20,7 @@ from action_unit_matrix import known_mean, matrix_svg, matrix_table
 from cross_speaker import FPS, REACH, cosines, judged, recordings, summit
 from shown_faces import limited
 
+from hmtalker.action_unit_sets import EXTENDED
 from hmtalker.action_units import CODES, CONDITION_MAXIMUM, COUNT
 from hmtalker.avatar import load_avatar
 from hmtalker.errors import HMTalkerError
@@ -48,6 +49,19 @@ def test_every_unit_is_raised_by_one_and_nothing_else_changes(take):
     kinds = {(one.base, one.unit) for one in raised}
     assert len(kinds) == len(BASES) * COUNT - 1  # closed lids cannot be raised from 2
     assert len(raised) == POSES * len(kinds)
+
+
+def test_of_the_extended_set_each_side_is_raised_by_itself(take):
+    controls = np.zeros((len(take.action_units), EXTENDED.count), np.float32)
+    controls[:, :COUNT] = take.action_units
+    states, raised = shown(Take(FPS, controls, take.implicit, take.head))
+    for one in raised:
+        before, after = (EXTENDED.pulls(states[at].action_units, EXTENDED.muscles) for at in (one.before, one.after))
+        np.testing.assert_allclose(after - before, np.eye(len(EXTENDED.muscles))[one.unit], atol=1e-6)
+    assert {EXTENDED.muscles[one.unit] for one in raised} == set(EXTENDED.muscles)
+    matrix = np.eye(len(EXTENDED.muscles))[:, :, None]
+    lines = matrix_table({"at rest": matrix}, np.ones((len(matrix), 2)), EXTENDED.muscles).splitlines()
+    assert lines[-1].endswith("in 35 of 35 rows the unit itself is what rises most.")
 
 
 def test_moments_of_speech_have_open_eyes_and_come_after_the_silence(take):

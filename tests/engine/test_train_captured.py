@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from filmed_people import perform, pictures, write_film
+from small_disk import small_disk
 
 from hmtalker.avatar import load_avatar
 from hmtalker.capture.options import CaptureOptions
@@ -19,6 +23,8 @@ from hmtalker.evaluation.held_out_frames import HeldOutFrames
 from hmtalker.render import Renderer
 from hmtalker.take import animate
 from hmtalker.training.train import HEARING, TrainOptions, train
+from hmtalker.worker import process
+from hmtalker.worker.errors import WorkerError
 
 FRAMES = 50
 CONSENT = Consent("Ada", "to be an avatar in tests", "2026-01-31", "Charles")
@@ -53,6 +59,21 @@ def test_a_film_becomes_an_avatar_that_speaks(dataset, tmp_path):
     renderer.close()
     assert picture.shape == (avatar.camera.height, avatar.camera.width, 4)
     assert (picture[..., 3] > 200).mean() > 0.1
+
+
+def test_a_training_whose_disk_is_full_is_one_sentence_and_goes_on_to_the_same_avatar(dataset, tmp_path):
+    expected, _ = trained(dataset, tmp_path / "elsewhere.hmt")
+    options = {"dataset": str(dataset), "preset": "smoke", "consent": CONSENT.to_dict(), "threads": 1}
+    with small_disk(tmp_path / "disk", 1500) as disk:
+        output = disk.folder / "ada.hmt"
+        with pytest.raises(WorkerError, match=r"^The disk of '.*disk.*' is full; free some space"):
+            process.run(Path(sys.executable), "train", options | {"output": str(output)})
+        assert not output.exists()
+        disk.resize(64_000)
+        process.run(Path(sys.executable), "train", options | {"output": str(output)})
+        avatar = load_avatar(output)
+    for ours, theirs in ((avatar.face.arrays(), expected.face.arrays()), (avatar.motion, expected.motion)):
+        assert [name for name in theirs if not np.array_equal(ours[name], theirs[name])] == []
 
 
 def test_the_rows_encoder_and_cue_are_heard_and_seen_in_the_avatar(dataset, tmp_path):
@@ -111,3 +132,39 @@ def test_other_weights_hear_every_clip_again(dataset):
     first.write_bytes(b"what the other weights heard")
     hear_with(dataset, encoder)
     np.testing.assert_array_equal(np.load(first), before)
+
+
+def test_the_extended_set_is_learnt_in_every_stage_and_evaluated(dataset, tmp_path):
+    from hmtalker.action_unit_sets import EXTENDED
+    from hmtalker.evaluation.held_out import compare
+    from hmtalker.training.dataset import Dataset, load_camera, load_performance, load_pictures
+    from hmtalker.training.wider_units import with_unit_set
+
+    options = TrainOptions(dataset, tmp_path / "wide.hmt", "smoke", units="extended", consent=CONSENT, threads=1)
+    avatar = load_avatar(train(options).output)
+    assert avatar.units is EXTENDED
+    assert set(avatar.header["au_statistics"]) == set(EXTENDED.codes)
+    assert len(avatar.header["template"]["upper"][0]) == len(EXTENDED.upper)
+    take = animate(avatar, perform(1.0, 5.0).sound, 25.0)
+    assert take.action_units.shape == (25, 47)
+    measured = Dataset(*load_camera(dataset / "camera.json"), load_performance(dataset), load_pictures(dataset))
+    wide = with_unit_set(dataset, measured, EXTENDED)
+    rows = wide.performance.action_units
+    folded = rows[:, :17] + 0.5 * sum(
+        np.pad(rows[:, [EXTENDED.index(f"AU12{side}")]], ((0, 0), (8, 8))) for side in "LR"
+    )  # AU12 is the ninth
+    np.testing.assert_allclose(folded[:, 8], measured.performance.action_units[:, 8], atol=1e-4)
+    assert wide.pictures.action_units.shape[1] == 47
+    assert len(compare(avatar, wide.pictures, wide.performance)) == FRAMES
+
+
+def test_a_capture_without_the_set_says_what_to_do(dataset, tmp_path):
+    import shutil
+
+    old = shutil.copytree(dataset, tmp_path / "old")
+    with np.load(old / "performance.npz") as data:
+        kept = {name: data[name] for name in data.files if not name.startswith("unit_")}
+    np.savez(old / "performance.npz", **kept)
+    options = TrainOptions(old, tmp_path / "wide.hmt", "smoke", units="extended", consent=CONSENT, threads=1)
+    with pytest.raises(HMTalkerError, match=r"was captured without AU01.*run the capture again"):
+        train(options)

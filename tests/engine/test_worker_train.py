@@ -16,7 +16,7 @@ from hmtalker.consent import Consent
 from hmtalker.errors import CancelledError
 from hmtalker.training.command import PRESETS
 from hmtalker.worker import process, train_worker
-from hmtalker.worker.earlier_training import REQUEST, RUN, TABLES, Asked, read_earlier, read_request
+from hmtalker.worker.earlier_training import REQUEST, RUN, TABLES, UNITS, Asked, read_earlier, read_request
 from hmtalker.worker.errors import WorkerError
 from hmtalker.worker.messages import Hello, Progress, decode, encode
 from hmtalker.worker.stage_clock import StageClock
@@ -98,13 +98,25 @@ def test_a_cancelled_training_says_so_and_notes_where_it_was(python: Path, tmp_p
     earlier = read_earlier(work(tmp_path), tmp_path, "quick")
     assert earlier is not None
     assert earlier.same
-    assert read_request(work(tmp_path)) == Asked("quick", "slow", "", "", Consent(**CONSENT))
-    for other in (read_earlier(work(tmp_path), tmp_path, "editable"), read_earlier(work(tmp_path), python, "quick")):
+    assert read_request(work(tmp_path)) == Asked("quick", "openface-17", "slow", "", "", Consent(**CONSENT))
+    others = [(tmp_path, "editable"), (python, "quick"), (tmp_path, "quick", "extended")]
+    for other in (read_earlier(work(tmp_path), *asked) for asked in others):
         assert other is not None
         assert not other.same
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"inputs": 3}', "[" * 100_000, '{"inputs": {"name": "quick"}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"inputs": 3}',
+        "[" * 100_000,
+        '{"inputs": {"name": "quick"}}',
+        '{"inputs": {"name": "quick", "model": 3}}',
+    ],
+)
 def test_a_damaged_run_is_not_the_same(python: Path, tmp_path: Path, text: str) -> None:
     assert read_earlier(tmp_path, tmp_path, "quick") is None
     (tmp_path / ".unfinished.json").write_bytes(encode(Progress("Face", 2, 5, 0.5)))
@@ -160,6 +172,7 @@ def test_the_worker_and_the_trainer_agree(tmp_path: Path) -> None:
     assert set(train_worker.OPTIONS) <= set(training.TrainOptions.__dataclass_fields__)
     assert list(train_worker.STAGES) == list(STAGES)
     assert (train_worker.PICTURE, RUN, WORK) == (training.PREVIEW, training.RUN, ".work")
+    assert training.TrainOptions.units == UNITS
     assert {"quick", "editable"} <= set(PRESETS)
     with pytest.raises(Exception, match=r"^Consent: "):
         training.train(training.TrainOptions(tmp_path, tmp_path / "a.hmt"))

@@ -49,14 +49,18 @@ def make_tiny_avatar(
     encoder: str = "tiny",
     dimension: int = 8,
     sh_degree: int = 2,
+    **motion: Any,
 ) -> Any:
-    """An Avatar of the package `engine` (inside Blender: "bl_ext.….engine"), seen in size x size pixels."""
+    """An Avatar of the package `engine` (inside Blender: "bl_ext.….engine"), seen in size x size pixels.
+
+    motion: further settings of its MotionConfig.
+    """
     avatar = importlib.import_module(f"{engine}.avatar")
     camera = importlib.import_module(f"{engine}.camera").Camera
-    codes = importlib.import_module(f"{engine}.action_units").CODES
     config = importlib.import_module(f"{engine}.motion.config").MotionConfig(
-        feature_dimension=dimension, projection_dimension=4, grid_levels=3, face_half_extent=(0.15, 0.2, 0.15)
+        feature_dimension=dimension, projection_dimension=4, grid_levels=3, face_half_extent=(0.15, 0.2, 0.15), **motion
     )
+    codes = config.units.codes
     shapes = importlib.import_module(f"{engine}.avatar.motion_shapes").motion_shapes(config)
     rng = np.random.default_rng(seed)
     header = {
@@ -75,7 +79,7 @@ def make_tiny_avatar(
         "training": {"preset": "none"},
         "metrics": {},
         "template": {"fps": 25, "head": [[0.02 * math.sin(t / 9), 0.0, 0.0, 0.0, 0.0, 0.0] for t in range(50)]},
-        "rest": {"implicit": [0.0] * 32, "action_units": [0.0] * 17},
+        "rest": {"implicit": [0.0] * 32, "action_units": [0.0] * len(codes)},
         "thumbnail": "",
     }
     return avatar.Avatar(

@@ -4,6 +4,10 @@
 The table says which shape is which Action Unit, as published comparisons of the two sets do. From shapes to Action
 Units goes its pseudo-inverse, so left and right are averaged and what the table makes is read back exactly. Lips are
 the one exception: ARKit parts them by the jaw and shuts them again by mouthClose, FACS parts them by AU25 alone.
+
+The set `extended` has shapes of one side for its sides. What it reads from shapes is left and right apart; AU23, whose
+shapes are those of AU24 and AU28, is read as these, AU27 as AU26, which opens ARKit's jaw as wide, and lower lips as
+AU25 but for what one side is lower than the other, AU16.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...action_unit_sets import EXTENDED, OPENFACE_17, SIDES, ActionUnitSet, base, set_of_width
 from ...action_units import BLINK_CLOSED, CODES, COUNT, MAXIMUM, clip
 from .curves import Curves
 
@@ -52,6 +57,15 @@ TABLE: dict[str, dict[str, float]] = {
 }
 """Action Unit -> shapes, both sides where a shape has two. The 17, then the lip pucker and the lip funneler."""
 
+EXTRA: dict[str, dict[str, float]] = {
+    "AU16": {"mouthLowerDown": 1.0},
+    "AU24": {"mouthPress": 1.0},
+    "AU27": {"jawOpen": 1.0},
+    "AU28": {"mouthRollLower": 1.0, "mouthRollUpper": 1.0},
+}
+"""What the set `extended` has beyond `TABLE`."""
+SIDE_WORDS = dict(zip(SIDES, ("Left", "Right"), strict=True))
+
 JAW_PARTS = 1.5
 """AU25 rises this much faster than the jaw that opens under free lips: at two thirds the lips are fully parted."""
 
@@ -82,18 +96,35 @@ def arkit_index(name: str) -> int | None:
     return _INDEX.get(key)
 
 
-def _matrix() -> np.ndarray:
-    table = np.zeros((len(TABLE), len(ARKIT_NAMES)))
-    for row, shapes in zip(table, TABLE.values(), strict=True):
-        for name, weight in shapes.items():
-            for side in ("Left", "Right") if name in _BOTH_SIDES else ("",):
-                row[ARKIT_NAMES.index(name + side)] = weight
+def shapes_of(code: str) -> dict[str, float]:
+    """Weights of single shapes at a code's highest intensity; a one-sided code has the shapes of its side alone."""
+    found = {}
+    for name, weight in (TABLE | EXTRA)[base(code)].items():
+        if name not in _BOTH_SIDES:
+            found[name] = weight
+        else:
+            sides = [SIDE_WORDS[code[-1]]] if base(code) != code else SIDE_WORDS.values()
+            found |= {name + side: weight for side in sides}
+    return found
+
+
+def _matrix(codes: Sequence[str]) -> np.ndarray:
+    """[len(codes),52]"""
+    table = np.zeros((len(codes), len(ARKIT_NAMES)))
+    for row, code in zip(table, codes, strict=True):
+        for name, weight in shapes_of(code).items():
+            row[ARKIT_NAMES.index(name)] = weight
     return table
 
 
-_TO_ARKIT = _matrix()  # [19,52]
+_TO_ARKIT = _matrix(tuple(TABLE))  # [19,52]
 _FROM_ARKIT = np.linalg.pinv(_TO_ARKIT)  # [52,19]
 _CEILING = np.array([BLINK_CLOSED if code == "AU45" else MAXIMUM for code in TABLE])
+_MUSCLES = EXTENDED.muscles
+_MUSCLES_TO_ARKIT = _matrix(_MUSCLES)  # [35,52]
+_READ = np.array([base(code) not in ("AU16", "AU23", "AU27") for code in _MUSCLES])
+_MUSCLES_FROM_ARKIT = np.linalg.pinv(_MUSCLES_TO_ARKIT * _READ[:, None])  # [52,35]
+_MUSCLE_CEILING = EXTENDED.maxima[[EXTENDED.index(code) for code in _MUSCLES]]
 _JAW, _CLOSE = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthClose")
 _LOWER_LIP = [ARKIT_NAMES.index("mouthLowerDown" + side) for side in ("Left", "Right")]
 _AU25, _AU26 = CODES.index("AU25"), CODES.index("AU26")
@@ -106,6 +137,25 @@ def arkit_to_action_units(weights: np.ndarray, names: Sequence[str] = ARKIT_NAME
     it does not know are passed over, and shapes that are not among them are 0. Raises ValueError if weights and names
     do not go together.
     """
+    shapes = _in_order(weights, names)
+    units = np.clip(shapes @ _FROM_ARKIT, 0, 1)
+    units[:, _AU25] = _parted(shapes)
+    units = (units * _CEILING).astype(np.float32)
+    return FaceUnits(units[:, :COUNT], units[:, COUNT], units[:, COUNT + 1])
+
+
+def arkit_to_muscles(weights: np.ndarray, names: Sequence[str] = ARKIT_NAMES) -> np.ndarray:
+    """float32 [T,35] intensities of the muscles of the set `extended`; as :func:`arkit_to_action_units` otherwise."""
+    shapes = _in_order(weights, names)
+    pulls = np.clip(shapes @ _MUSCLES_FROM_ARKIT, 0, 1)
+    pulls[:, _MUSCLES.index("AU25")] = _parted(shapes)
+    lower = shapes[:, _LOWER_LIP]
+    pulls[:, [_MUSCLES.index("AU16" + side) for side in SIDES]] = lower - lower.min(1, keepdims=True)
+    return (pulls * _MUSCLE_CEILING).astype(np.float32)
+
+
+def _in_order(weights: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """float64 [T,52] 0..1 in the order of `ARKIT_NAMES`."""
     weights = np.asarray(weights, np.float64)
     if weights.ndim != 2 or weights.shape[1] != len(names):
         raise ValueError(f"weights are {weights.shape}; they are [T, {len(names)}], a column for each name")
@@ -113,12 +163,14 @@ def arkit_to_action_units(weights: np.ndarray, names: Sequence[str] = ARKIT_NAME
     for column, name in enumerate(names):
         if (index := arkit_index(name)) is not None:
             shapes[:, index] = np.clip(weights[:, column], 0, 1)
-    units = np.clip(shapes @ _FROM_ARKIT, 0, 1)
+    return shapes
+
+
+def _parted(shapes: np.ndarray) -> np.ndarray:
+    """AU25 [T], 0..1."""
     jaw = shapes[:, _JAW]
     free = np.maximum(jaw - shapes[:, _CLOSE], 0) * np.minimum(JAW_PARTS, 1 / np.maximum(jaw, 1e-6))
-    units[:, _AU25] = np.minimum(free + shapes[:, _LOWER_LIP].mean(1), 1)
-    units = (units * _CEILING).astype(np.float32)
-    return FaceUnits(units[:, :COUNT], units[:, COUNT], units[:, COUNT + 1])
+    return np.asarray(np.minimum(free + shapes[:, _LOWER_LIP].mean(1), 1))
 
 
 def action_units_to_arkit(
@@ -127,13 +179,26 @@ def action_units_to_arkit(
     """Shape weights for any rig that has ARKit's shapes: float32 [T,52] in the order of `ARKIT_NAMES`, 0..1.
 
     action_units: [T,17], clipped to 0..5 (AU45: 0..2). pucker, funnel: [T] or scalar 0..5, AU18 and AU22, clipped.
-    `arkit_to_action_units` reads the very same intensities back.
+    `arkit_to_action_units` reads the very same intensities back. Or controls [T,47] of the set `extended`, which have
+    AU18 and AU22 among them.
     """
+    if set_of_width(np.shape(action_units)[1]) is EXTENDED:
+        return _muscles_to_arkit(EXTENDED.pulls(action_units, _MUSCLES))
     units = clip(action_units).astype(np.float64)
     rounding = [np.clip(np.broadcast_to(np.asarray(x, np.float64), len(units)), 0, MAXIMUM) for x in (pucker, funnel)]
     strength = np.concatenate([units, np.stack(rounding, 1)], 1) / _CEILING
     weights = strength @ _TO_ARKIT
     _part_lips(weights, strength[:, _AU25], strength[:, _AU26])
+    return weights.astype(np.float32)
+
+
+def _muscles_to_arkit(pulls: np.ndarray) -> np.ndarray:
+    """pulls [T,35] -> float32 [T,52], 0..1."""
+    strength = pulls.astype(np.float64) / _MUSCLE_CEILING
+    weights = np.clip(strength @ _MUSCLES_TO_ARKIT, 0, 1)
+    lower = [strength[:, _MUSCLES.index("AU16" + side)] for side in SIDES]
+    _part_lips(weights, strength[:, _MUSCLES.index("AU25")], weights[:, _JAW].copy())
+    weights[:, _LOWER_LIP] = np.maximum(weights[:, _LOWER_LIP], np.stack(lower, 1))
     return weights.astype(np.float32)
 
 
@@ -145,16 +210,17 @@ def _part_lips(weights: np.ndarray, part: np.ndarray, jaw: np.ndarray) -> None:
     weights[:, _LOWER_LIP] = np.maximum(part - by_jaw, 0)[:, None]
 
 
-def to_action_unit_curves(curves: Curves) -> Curves:
-    """Curves of ARKit shapes as curves of the 17 Action Units; all else stays."""
-    units = arkit_to_action_units(curves.values, curves.codes).action_units
+def to_action_unit_curves(curves: Curves, units: ActionUnitSet = OPENFACE_17) -> Curves:
+    """Curves of ARKit shapes as curves of the 17 Action Units, or of the muscles of `extended`; all else stays."""
+    if units is EXTENDED:
+        codes, values = _MUSCLES, arkit_to_muscles(curves.values, curves.codes)
+    else:
+        codes, values = CODES, arkit_to_action_units(curves.values, curves.codes).action_units
     lost = {arkit_index(name) for name in curves.missing}
     silent = tuple(
-        code
-        for code, row in zip(TABLE, _TO_ARKIT, strict=True)
-        if code in CODES and row.any() and all(index in lost for index in np.flatnonzero(row))
+        code for code in codes if (names := shapes_of(code)) and all(ARKIT_NAMES.index(name) in lost for name in names)
     )
     return Curves(
-        curves.fps, CODES, units, curves.confidence, curves.success, curves.head, curves.head_origin, silent,
+        curves.fps, codes, values, curves.confidence, curves.success, curves.head, curves.head_origin, silent,
         curves.warnings,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...action_unit_sets import EXTENDED
 from ...action_units import CODES, MAXIMUM
 from .csv_numbers import Numbers, read_numbers
 from .curves import Curves, CurvesError, fill_gaps
@@ -26,7 +27,8 @@ _POSE = ("pose_rx", "pose_ry", "pose_rz", "pose_tx", "pose_ty", "pose_tz")
 
 
 def read_openface(path: str | Path, frames: int | None = None, fps: float | None = None) -> Curves:
-    """Curves of the 17 Action Units, one row for every frame of the footage.
+    """Curves of the 17 Action Units, and of what else of the set `extended` the table has, one row for every frame of
+    the footage.
 
     frames: how many the footage has; None for as many as the table counts. fps: of the footage; None to tell it from
     the timestamps. Rows without a face, missing rows and cells that hold no number are interpolated and have
@@ -42,7 +44,7 @@ def read_openface(path: str | Path, frames: int | None = None, fps: float | None
     def choose(names: list[str]) -> list[int]:
         keys = [name.casefold() for name in names]
         columns = {name: keys.index(name) for name in (*_BESIDE, *_POSE) if name in keys}
-        for code in CODES:
+        for code in EXTENDED.codes:
             for key in (f"{code}_r".casefold(), code.casefold()):
                 if key in keys:
                     columns.setdefault(code, keys.index(key))
@@ -57,10 +59,11 @@ def read_openface(path: str | Path, frames: int | None = None, fps: float | None
     rate = _rate(path, table, fps)
     index = _placed(path, table, frames)
     total = frames if frames is not None else int(index.max()) + 1
+    codes = tuple(code for code in EXTENDED.codes if code in CODES or code in found)
     missing = tuple(code for code in CODES if code not in found)
     if missing:
         table.warnings.append(f"{path.name} has no intensity for {', '.join(missing)}; there the face stays at rest.")
-    return _curves(path, table, index, total, rate, missing)
+    return _curves(path, table, index, total, rate, codes, missing)
 
 
 @dataclass
@@ -192,9 +195,17 @@ def _placed(path: Path, table: _Table, frames: int | None) -> np.ndarray:
     return index
 
 
-def _curves(path: Path, table: _Table, index: np.ndarray, total: int, fps: float, missing: tuple[str, ...]) -> Curves:
-    units = np.full((total, len(CODES)), np.nan)
-    for column, code in enumerate(CODES):
+def _curves(
+    path: Path,
+    table: _Table,
+    index: np.ndarray,
+    total: int,
+    fps: float,
+    codes: tuple[str, ...],
+    missing: tuple[str, ...],
+) -> Curves:
+    units = np.full((total, len(codes)), np.nan)
+    for column, code in enumerate(codes):
         units[index, column] = table.columns.get(code, 0.0)
     success, there = np.zeros(total, bool), np.zeros(total, bool)
     success[index] = table.get("success", 1.0) > 0.5
@@ -202,7 +213,7 @@ def _curves(path: Path, table: _Table, index: np.ndarray, total: int, fps: float
     confidence = np.zeros(total)
     confidence[index] = table.get("confidence", 1.0)
     known = np.isfinite(units) & success[:, None]
-    if not known[:, [code not in missing for code in CODES]].any():
+    if not known[:, [code not in missing for code in codes]].any():
         raise CurvesError(
             f"{path.name} holds no frame in which a face was found; film it again, or run OpenFace again."
         )
@@ -223,7 +234,7 @@ def _curves(path: Path, table: _Table, index: np.ndarray, total: int, fps: float
     head, origin = _head(table, index, success, total)
     return Curves(
         fps=fps,
-        codes=CODES,
+        codes=codes,
         values=np.clip(fill_gaps(units, known), 0, MAXIMUM).astype(np.float32),
         confidence=np.clip(confidence, 0, 1).astype(np.float32),
         success=known.all(1),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...action_units import CODES
+from ...action_unit_sets import OPENFACE_17, set_of_width
 from ...atomic_file import write_atomically
 
 DISTANCE = 700.0
@@ -19,10 +19,14 @@ _NAMES = (
 
 
 def write_openface(path: str | Path, action_units: np.ndarray, head: np.ndarray, fps: float) -> None:
-    """action_units: [T,17] 0..5. head: [T,6] pitch, yaw, roll in radians; x, y, z in metres. Raises OSError."""
+    """action_units: controls [T,17] or [T,47], 0..5; the columns of the set `extended` are named like OpenFace's own.
+    head: [T,6] pitch, yaw, roll in radians; x, y, z in metres. Raises OSError."""
+    of = set_of_width(np.shape(action_units)[1])
+    if of is not OPENFACE_17:
+        action_units = of.measured(action_units)
     place = np.asarray(head, np.float64)[:, 3:] * (1000.0, -1000.0, -1000.0) + (0.0, 0.0, DISTANCE)
     rows = np.column_stack([place, openface_rotation(np.asarray(head)[:, :3]), action_units])
-    lines = [", ".join([*_NAMES, *(f"{code}_r" for code in CODES)])]
+    lines = [", ".join([*_NAMES, *(f"{code}_r" for code in of.codes)])]
     for index, row in enumerate(rows):
         begin = f"{index + 1}, 0, {index / fps:.3f}, 1.00, 1"
         lines.append(", ".join([begin, *(f"{value:.5f}" for value in row)]))
