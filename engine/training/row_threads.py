@@ -41,6 +41,8 @@ class RowThreads:
         results: list[Any] = [None] * count
 
         def some(worker: int, workers: int) -> None:
+            # Each thread has helpers of its own, by default one a core; their number changes how sums are rounded.
+            torch.set_num_threads(1)
             for number in range(worker, count, workers):
                 results[number] = work(number)
 

@@ -47,7 +47,9 @@ def test_offsets_and_all_gradients_are_those_of_the_network(field):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
 
 
-def test_the_number_of_threads_does_not_change_a_bit(field):
+@pytest.mark.parametrize("helpers", [1, 2, 5])
+def test_the_number_of_threads_does_not_change_a_bit(field, helpers):
+    torch.set_num_threads(helpers)  # of the calling thread; others know nothing of it
     one = by_threads(field, 1)
     for threads in (2, 3, 16):
         for found, expected in zip(by_threads(field, threads), one, strict=True):
