@@ -58,9 +58,9 @@ def film_strip(scene: bpy.types.Scene) -> bpy.types.Strip | None:
 def voice_strip(scene: bpy.types.Scene) -> bpy.types.SoundStrip | None:
     """Return the new voice: a sound strip found like the film, but not the film's own sound."""
     film = film_strip(scene)
-    own = _path(film.filepath) if film is not None else None
+    own = capture_job.absolute(film.filepath) if film is not None else None
     sounds = [strip for strip in _strips(scene) if strip.type == "SOUND" and strip.sound is not None]
-    return _chosen(scene, [strip for strip in sounds if _path(strip.sound.filepath) != own])
+    return _chosen(scene, [strip for strip in sounds if capture_job.absolute(strip.sound.filepath) != own])
 
 
 def no_dub_reason(context: bpy.types.Context) -> str:
@@ -92,7 +92,7 @@ def make(context: bpy.types.Context) -> Dub:
     scene = versions.sequencer_scene(context)
     film, voice = film_strip(scene), voice_strip(scene)
     speaker = speakers.directed_to(context, scene, voice)
-    footage = _path(film.filepath)
+    footage = capture_job.absolute(film.filepath)
     if not footage.is_file():
         raise HMTalkerError(f"There is no film {footage}; choose its file again.")
     audio = sound_strips.prepare(scene, voice)
@@ -194,7 +194,3 @@ def _chosen(scene: bpy.types.Scene, candidates: list[bpy.types.Strip]) -> bpy.ty
         return active
     selected = [strip for strip in candidates if strip.select] or candidates
     return selected[0] if len(selected) == 1 else None
-
-
-def _path(written: str) -> Path:
-    return capture_job.absolute(written)

@@ -8,7 +8,6 @@ waits: the newest face is drawn on a worker thread and shown when it is there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from . import (
     card,
     card_picture,
     engine_paths,
+    event_handlers,
     jobs,
     latest_work,
     preferences,
@@ -224,7 +224,7 @@ def _after_save(*_: Any) -> None:
     refresh_soon()
 
 
-HANDLERS: tuple[tuple[str, Callable[..., None]], ...] = (
+HANDLERS: event_handlers.Handlers = (
     ("frame_change_post", _on_frame),
     ("depsgraph_update_post", _on_change),
     ("load_post", _on_load),
@@ -237,18 +237,12 @@ HANDLERS: tuple[tuple[str, Callable[..., None]], ...] = (
 
 def attach() -> None:
     """Listen to Blender."""
-    for event, handler in HANDLERS:
-        listening = getattr(bpy.app.handlers, event)
-        if handler not in listening:
-            listening.append(handler)
+    event_handlers.attach(HANDLERS)
 
 
 def detach() -> None:
     """Stop listening, and stop the worker."""
-    for event, handler in HANDLERS:
-        listening = getattr(bpy.app.handlers, event)
-        if handler in listening:
-            listening.remove(handler)
+    event_handlers.detach(HANDLERS)
     for timer in (_poll, _refresh_windows):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)

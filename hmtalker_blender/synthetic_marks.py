@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .. import engine
 from ..engine import marking
 from ..engine.errors import AvatarError
 from ..engine.png_file import synthetic_media_text
-from . import avatar_object, content_credentials, image_strips, meta_strips, versions
+from . import avatar_object, content_credentials, event_handlers, image_strips, meta_strips, versions
 
 log = logging.getLogger(__package__)
 
@@ -173,7 +173,7 @@ def _file_of(strip: bpy.types.Strip, frame: int | None) -> Path:
     return Path(bpy.path.abspath(strip.directory)) / (element.filename if element is not None else "")
 
 
-HANDLERS: tuple[tuple[str, Callable[..., None]], ...] = (
+HANDLERS: event_handlers.Handlers = (
     ("render_init", _on_init),
     ("render_pre", _on_pre),
     ("render_write", _on_write),
@@ -184,17 +184,11 @@ HANDLERS: tuple[tuple[str, Callable[..., None]], ...] = (
 
 def attach() -> None:
     """Listen to Blender."""
-    for event, handler in HANDLERS:
-        listening = getattr(bpy.app.handlers, event)
-        if handler not in listening:
-            listening.append(handler)
+    event_handlers.attach(HANDLERS)
 
 
 def detach() -> None:
     """Stop listening."""
     global _render
-    for event, handler in HANDLERS:
-        listening = getattr(bpy.app.handlers, event)
-        if handler in listening:
-            listening.remove(handler)
+    event_handlers.detach(HANDLERS)
     _render = None
