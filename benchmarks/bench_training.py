@@ -25,6 +25,7 @@ from torch import Tensor
 from hmtalker.motion.config import MotionConfig
 from hmtalker.motion.model import MotionModel
 from hmtalker.render import available_threads
+from hmtalker.training.field_rows import FieldRows
 from hmtalker.training.row_threads import RowThreads
 
 
@@ -36,8 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     field = MotionModel(MotionConfig()).face_field
-    weights = tuple(field.parameters())
-    torch.nn.init.normal_(weights[3], std=0.1)  # its last layer begins at zero
+    torch.nn.init.normal_(field.layers[2], std=0.1)  # begins at zero
     means = ((torch.rand(options.gaussians, 3) - 0.5) * 0.25).requires_grad_()
     with torch.no_grad():
         encoding = field.encode(means)
@@ -46,13 +46,20 @@ def main() -> None:
     for title, places in (("tables learn", means), ("tables stay", encoding)):
         print(f"{title:40}{'ms':>9}{'smallest':>10}{'cpu ms':>9}{'times one core':>16}")
         alone = 0.0
-        for name, cores, pieces in (("PyTorch, one core", 1, 0), (f"PyTorch, its own {threads} threads", threads, 0),
-                                    (f"pieces, {threads} threads", 1, threads)):  # fmt: skip
+        ways: list[tuple[str, int, FieldRows | None]] = [
+            ("PyTorch, one core", 1, None),
+            (f"PyTorch, its own {threads} threads", threads, None),
+            ("by hand, one core", 1, FieldRows(field, RowThreads(1))),
+            (f"by hand, {threads} threads", 1, FieldRows(field, RowThreads(threads))),
+        ]
+        for name, cores, rows in ways:
             torch.set_num_threads(cores)
-            rows = RowThreads(pieces) if pieces else None
 
-            def moved(lower: Tensor, upper: Tensor, places: Tensor = places, rows: RowThreads | None = rows) -> Tensor:
-                return field(places, lower, upper) if rows is None else rows.run(field, weights, places, lower, upper)
+            def moved(lower: Tensor, upper: Tensor, places: Tensor = places, rows: FieldRows | None = rows) -> Tensor:
+                if rows is None:
+                    return field(places, lower, upper)
+                rows.encoding = encoding
+                return rows.offsets(means if places is means else None, lower, upper)
 
             told = clock(step(moved, options.gaussians), options.rounds)
             alone = alone or told["ms"]

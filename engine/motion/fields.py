@@ -47,11 +47,16 @@ class _Field(nn.Module):
         """Positions [N,3] -> [N,36]; an encoding [N,36] is returned as it is."""
         return self.encoding(means) if means.shape[-1] == 3 else means
 
-    def _first_layer(self) -> tuple[Tensor, Tensor]:
+    @property
+    def layers(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights of the deformation network: [h, 36 + conditions], [h,h], [outputs,h]."""
+        first, second, third = (layer.get_parameter("weight") for layer in self.deformation)
+        return first, second, third
+
+    def first_layer(self) -> tuple[Tensor, Tensor]:
         """The first layer's weights on the encoding and on the condition."""
-        layer = self.deformation[0]
-        assert isinstance(layer, nn.Linear)
-        return layer.weight[:, : self.encoding.shape.features], layer.weight[:, self.encoding.shape.features :]
+        first, features = self.layers[0], self.encoding.shape.features
+        return first[:, :features], first[:, features:]
 
     def _rest(self, first: Tensor) -> Tensor:
         return self.deformation[2](F.relu(self.deformation[1](F.relu(first))))
@@ -85,7 +90,7 @@ class FaceField(_Field):
         encoding = self.encode(means)
         attention = torch.cat(self.attention(encoding)[::-1], dim=-1)  # [N,64], upper first
         condition = torch.cat([upper, lower], dim=-1)  # [...,64]
-        by_position, by_condition = self._first_layer()
+        by_position, by_condition = self.first_layer()
         # (c * a) W^T = a (W diag(c))^T: the batch meets the small matrix, never the [N,64] attention.
         conditioned = by_condition * condition.unsqueeze(-2)  # [...,64,64]
         first = F.linear(encoding, by_position) + torch.matmul(attention, conditioned.transpose(-1, -2))
@@ -103,7 +108,7 @@ class MouthField(_Field):
     def forward(self, means: Tensor, condition: Tensor) -> Tensor:
         """means [N,3] or encoding [N,36]; condition [32] or [B,32] -> d_mu [N,3] or [B,N,3], metres."""
         encoding = self.encode(means)
-        by_position, by_condition = self._first_layer()
+        by_position, by_condition = self.first_layer()
         constant = F.linear(condition, by_condition)  # [...,32]
         first = F.linear(encoding, by_position) + constant.unsqueeze(-2)
         return self._rest(first) * self.output_scale

@@ -2,17 +2,15 @@
 """What listens to what: the upper face's Action Units should not move the lips, and nothing should move hair.
 
 The length of every Gaussian's attention vector is drawn as its colour (METHOD 2.5, 3.1), coarsely, through the places
-that the picture has already been drawn with. Only attention learns from it.
+that the picture has already been drawn with. What is drawn learns nothing from it, attention does.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..camera import Camera
-from ..motion.fields import FaceField
 from ..rasterize.autograd import rasterize
 from .losses import region_mean, zero
 from .scene import RenderedLayer, Scene
@@ -22,18 +20,12 @@ COARSER = 4
 """Pixels of the picture a pixel of the attention."""
 
 
-def attention_lengths(field: FaceField, encoding: Tensor) -> Tensor:
-    """[N,3] lengths of the lower and the upper face's attention, and zero: three colours."""
-    lower, upper = field.attention(encoding)
-    lengths = [(attention**2).sum(1).clamp(min=1e-12).sqrt() for attention in (lower, upper)]
-    return torch.stack([*lengths, torch.zeros_like(lengths[0])], 1)
-
-
 def attention_picture(scene: Scene, layer: RenderedLayer, lengths: Tensor, camera: Camera) -> Tensor:
-    """[h,w,2] attention to the lower and the upper face, COARSER than the camera's picture."""
+    """[h,w,2] attention to the lower and the upper face, of lengths [N,2], COARSER than the camera's picture."""
     means, quaternions, scales, opacities, _ = (tensor.detach() for tensor in layer.posed)
     coarse = camera.scaled(max(1, camera.width // COARSER), max(1, camera.height // COARSER))
-    picture, _, _ = rasterize(means, quaternions, scales, opacities, lengths, coarse, None, scene.rasterizers["extra"])
+    colors = functional.pad(lengths, (0, 1))
+    picture, _, _ = rasterize(means, quaternions, scales, opacities, colors, coarse, None, scene.rasterizers["extra"])
     return picture[..., :2]
 
 

@@ -8,7 +8,6 @@ compared through it.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial
 
 import numpy as np
 import torch
@@ -17,11 +16,12 @@ from torch import Tensor
 from ..camera import Camera
 from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
-from .attention_losses import attention_error, attention_lengths, attention_picture
+from .attention_losses import attention_error, attention_picture
 from .checkpoint import State, generator_state, restore_generator
 from .curricula import FrameDraw, Lesson
 from .dataset import Pictures
 from .densify import GradientStatistics, densify_and_prune, opacity_limit
+from .field_rows import FieldRows
 from .frame_conditions import Conditions
 from .lips_rectangle import lips_rectangle
 from .losses import alpha_terms, delta_terms, motion_factor, paint_over, sees_hair
@@ -67,7 +67,7 @@ class BranchStage:
         self.rng = np.random.default_rng(seed + 1)
         self.generator = torch.Generator().manual_seed(seed + 2)
         self.optimiser = torch.optim.Adam(parameters.groups(schedule.means_rate), eps=1e-15, fused=True)
-        self.field = model.face_field if branch == "face" else model.mouth_field
+        self.field = FieldRows(model.face_field if branch == "face" else model.mouth_field, scene.threads)
         self.motion_optimiser = motion_optimiser(model, branch, schedule)
         self.statistics = GradientStatistics(parameters.count)
         self.guard = StepGuard()
@@ -78,10 +78,9 @@ class BranchStage:
         self.lesson = Lesson(branch, schedule, pictures.action_units, learning)
         self.draws = {"window": FrameDraw(learning), "whole": FrameDraw(learning[pictures.whole[learning]])}
         self.iteration = 0
-        self.encoding: Tensor | None = None
         if front is not None:
-            with torch.no_grad():
-                self.front_encoding = model.face_field.encode(front.means)
+            self.front_field = FieldRows(model.face_field, scene.threads)
+            self.front_field.encode(front.means)
 
     def state(self) -> State:
         return {
@@ -92,7 +91,7 @@ class BranchStage:
             "optimiser": self.optimiser.state_dict(),
             "motion_optimiser": self.motion_optimiser.state_dict(),
             "statistics": dict(vars(self.statistics)),
-            "encoding": None if self.encoding is None else self.encoding.detach(),
+            "encoding": self.field.encoding,
             "guard": self.guard.state(),
         }
 
@@ -107,7 +106,7 @@ class BranchStage:
         self.motion_optimiser.load_state_dict(state["motion_optimiser"])
         self.statistics = GradientStatistics(self.parameters.count)
         vars(self.statistics).update(state["statistics"])
-        self.encoding = state["encoding"]
+        self.field.encoding = state["encoding"]
         self.guard.restore(state["guard"])
 
     @property
@@ -120,11 +119,15 @@ class BranchStage:
         """Whether colours alone learn in this step."""
         return self.iteration >= self.schedule.polish * self.schedule.iterations
 
+    def _kind(self, iteration: int) -> str:
+        due = self.branch == "face" and iteration % self.schedule.full_frame_every == 0
+        return "whole" if due and len(self.draws["whole"].frames) else "window"
+
     def next_frame(self) -> tuple[int, Crop]:
         """A frame without replacement, reshuffled, and what of it to look at."""
-        due = self.branch == "face" and self.iteration % self.schedule.full_frame_every == 0
-        kind = "whole" if due and len(self.draws["whole"].frames) else "window"
+        kind = self._kind(self.iteration)
         frame = self.draws[kind].next(self.rng, self.lesson.wanted(self.iteration))
+        self.pictures.expect(self.draws[self._kind(self.iteration + 1)].upcoming)
         if kind == "whole":
             return frame, self.whole
         if self.branch == "mouth":
@@ -133,25 +136,22 @@ class BranchStage:
             return frame, crop
         return frame, Crop(*(int(v) for v in self.pictures.windows[frame]))
 
-    def offsets(self, lower: Tensor, upper: Tensor, mouth: Tensor) -> Tensor:
-        """Offsets of the branch's Gaussians under conditions [32] each: [N,10] or [N,3]."""
-        means, rows, weights = self.parameters.means, self.scene.rows, tuple(self.field.parameters())
-        conditions = (lower, upper) if self.branch == "face" else (mouth,)
-        if self.moving and self.schedule.grid_rate > 0:
-            together = rows.run(self._encoding_and_offsets, weights, means, *conditions)
-            features = self.field.encoding.shape.features
-            self.encoding = together[:, :features].detach()
-            return together[:, features:]
-        if self.encoding is None or len(self.encoding) != len(means) or self.iteration % ENCODING_EVERY == 0:
-            with torch.no_grad():
-                self.encoding = rows.run(self.field.encode, (), means)
+    def offsets(self, lower: Tensor, upper: Tensor, mouth: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Offsets [N,10] or [N,3] of the branch's Gaussians under conditions [32] each; in the steps that weigh
+        attention its lengths [N,2]."""
+        means, field, schedule = self.parameters.means, self.field, self.schedule
+        asking = self.moving and schedule.grid_rate > 0
+        stale = field.encoding is None or len(field.encoding) != len(means) or self.iteration % ENCODING_EVERY == 0
+        if not asking and stale:
+            field.encode(means)
+        places = means if asking else None
         with torch.set_grad_enabled(self.moving):
-            return rows.run(self.field, weights, self.encoding, *conditions)
-
-    def _encoding_and_offsets(self, means: Tensor, *conditions: Tensor) -> Tensor:
-        """[n,36+10] or [n,36+3], so that the tables are asked once."""
-        encoding = self.field.encode(means)
-        return torch.cat([encoding, self.field(encoding, *conditions)], 1)
+            if self.branch == "mouth":
+                return field.offsets(places, mouth), None
+            wanted = schedule.attention_lips or schedule.attention_hair
+            if self.moving and wanted and self.iteration % schedule.attention_every == 0:
+                return field.offsets_and_attention(places, lower, upper)
+            return field.offsets(places, lower, upper), None
 
     def step(self) -> dict[str, float]:
         """One frame: render, compare, descend; now and then densify and prune."""
@@ -162,9 +162,10 @@ class BranchStage:
         frame, crop = self.next_frame()
         target = target_of(self.pictures, frame, crop)
         camera, head = crop.camera(self.camera), self.pictures.head[frame]
-        with nullcontext() if moving and schedule.conditions_rate > 0 else torch.no_grad():
+        telling = moving and (schedule.conditions_rate > 0 or schedule.audio_rate > 0)
+        with nullcontext() if telling else torch.no_grad():
             lower, upper, mouth = self.conditions.of(frame, self._pairing())
-        offsets = self.offsets(lower, upper, mouth)
+        offsets, lengths = self.offsets(lower, upper, mouth)
         layer = self.scene.layer(self.branch, self.parameters, offsets, head, camera, self.pictures.body_of(frame))
         drawn = random_background(self.rng)
         background = torch.zeros(3) if self.polishing else drawn
@@ -177,7 +178,7 @@ class BranchStage:
             alpha_term, alpha_error = alpha_terms(layer.alpha, target.face_alpha, schedule)
         else:
             with torch.no_grad():
-                front_offsets = self.scene.rows.run(self.model.face_field, (), self.front_encoding, lower, upper)
+                front_offsets = self.front_field.offsets(None, lower, upper)
                 assert self.front is not None
                 front = self.scene.layer("face", self.front, front_offsets, head, camera, self.pictures.body_of(frame))
             image, truth, alpha_error = self._mouth(front, layer, target, background)
@@ -190,7 +191,8 @@ class BranchStage:
             loss = loss + delta_terms(offsets, schedule)
             if schedule.align > 0 and (align := self.conditions.alignment(frame, self.branch)) is not None:
                 loss, said["align"] = loss + schedule.align * align, align
-            loss = loss + self._attention(layer, camera, lips, target)
+            if lengths is not None:
+                loss = loss + self._attention(lengths, layer, camera, lips, target)
         if self.perceptual.due(self.iteration):
             looks = self.perceptual(image, truth, target.person_alpha, lips, self.rng)
             loss, said["lpips"] = loss + looks, looks
@@ -203,19 +205,13 @@ class BranchStage:
         trusted = self.iteration >= self.schedule.motion_from + self.schedule.video_only
         return drawn if self.moving and trusted else Pairing.VIDEO
 
-    def _attention(self, layer: RenderedLayer, camera: Camera, lips: Crop | None, target: Target) -> Tensor | float:
-        """The term that keeps attention where it belongs, in the steps that draw it."""
-        schedule = self.schedule
-        if self.branch != "face" or not (schedule.attention_lips or schedule.attention_hair):
-            return 0.0
-        if self.iteration % schedule.attention_every:
-            return 0.0
-        assert self.encoding is not None
-        field = self.model.face_field
-        lengths = self.scene.rows.run(partial(attention_lengths, field), tuple(field.parameters()), self.encoding)
+    def _attention(
+        self, lengths: Tensor, layer: RenderedLayer, camera: Camera, lips: Crop | None, target: Target
+    ) -> Tensor:
+        """The term that keeps attention where it belongs; lengths [N,2] of it."""
         picture = attention_picture(self.scene, layer, lengths, camera)
-        hair = target.hair if sees_hair(schedule, self.iteration) else None
-        return attention_error(picture, lips, hair, schedule.attention_lips, schedule.attention_hair)
+        hair = target.hair if sees_hair(self.schedule, self.iteration) else None
+        return attention_error(picture, lips, hair, self.schedule.attention_lips, self.schedule.attention_hair)
 
     def _descend(self, loss: Tensor, layer: RenderedLayer, camera: Camera) -> dict[str, float] | None:
         """The step itself, or what to report of one that is left out."""
@@ -285,4 +281,4 @@ class BranchStage:
             largest_radius=schedule.prune_radius if moved else 0.0,
             largest_scale=schedule.prune_scale if moved else 0.0,
         )
-        self.encoding = None
+        self.field.encoding = None

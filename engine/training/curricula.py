@@ -47,6 +47,11 @@ class FrameDraw:
             self.order = []
         return self.next(rng)
 
+    @property
+    def upcoming(self) -> int | None:
+        """The frame that comes next if none in particular is wanted; None before a reshuffle."""
+        return self.order[-1] if self.order else None
+
     def restore(self, order: Sequence[int]) -> None:
         self.order = [int(frame) for frame in order]
 

@@ -83,6 +83,12 @@ class Pictures:
     def count(self) -> int:
         return len(self.rgba)
 
+    def expect(self, frame: int | None) -> None:
+        """A picture that will be looked at soon, if there is one: what is on disk is read beside other work."""
+        for pictures in (self.rgba, self.masks):
+            if frame is not None and isinstance(pictures, FrameStore):
+                pictures.expect(frame)
+
     def body_of(self, frame: int) -> np.ndarray | None:
         """[3] metres, or None where the body never moves."""
         return None if self.body is None else self.body[frame]

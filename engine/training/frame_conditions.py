@@ -26,6 +26,7 @@ class Conditions:
         """Whether the audio path learns."""
         self.implicit: dict[int, np.ndarray] = {}
         self._tables: dict[int, ClipTable] = {}
+        self._latest: tuple[int, Tensor | None] = (-1, None)
         for clip in np.unique(pictures.clip_index[pictures.clip_index >= 0]):
             rows = performance.frames_of(int(clip))
             self.implicit[int(clip)], _ = hear_clip(model, performance.speech[int(clip)][0], len(rows))
@@ -34,6 +35,7 @@ class Conditions:
         """-> lower face [32], upper face [32], mouth [32] conditions of one picture. Without a voice there is one
         pairing alone, the frame's Action Units with the null vector."""
         heard = self.heard(frame)
+        self._latest = frame, heard
         if heard is None:
             heard, pairing = torch.zeros(1, 32), Pairing.IMPLICIT_MASKED
         lower, upper, mouth = self.model.conditions(heard, self._units(frame), pairing)
@@ -54,8 +56,10 @@ class Conditions:
         return self.model.implicit_at(spoken, self._tables[clip], np.array([place]))
 
     def alignment(self, frame: int, branch: str) -> Tensor | None:
-        """L_align, Eq (6), of one picture and branch ("face" or "mouth"); None where there is no voice."""
-        heard = self.heard(frame)
+        """L_align, Eq (6), of the picture that :meth:`of` was asked for last, and of a branch ("face" or "mouth"); None
+        where there is no voice."""
+        latest, heard = self._latest
+        assert latest == frame
         if heard is None:
             return None
         condition = self.model.face_condition if branch == "face" else self.model.mouth_condition

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..errors import HMTalkerError
 
 KEPT_BYTES = 1 << 30
 """Of decoded pictures, for each of frames and masks."""
+AHEAD = 4
+"""Pictures that are decoded before they are asked for, at most."""
 
 
 class FrameStore:
@@ -22,11 +25,21 @@ class FrameStore:
     def __init__(self, files: Sequence[Path], channels: int, kept_bytes: int = KEPT_BYTES) -> None:
         self.files, self.channels = list(files), channels
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._coming: OrderedDict[int, Future[np.ndarray]] = OrderedDict()
+        self._reader = ThreadPoolExecutor(1, "hmtalker-frames")
         self.shape = (len(self.files), *self._decode(0).shape) if self.files else (0, 0, 0, channels)
         self._room = max(1, kept_bytes // max(1, int(np.prod(self.shape[1:]))))
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def expect(self, frame: int) -> None:
+        """Decode a picture beside other work: it will be asked for soon. What is wrong with it is said then."""
+        if frame in self._kept or frame in self._coming:
+            return
+        self._coming[frame] = self._reader.submit(self._decode, frame)
+        if len(self._coming) > AHEAD:
+            self._coming.popitem(last=False)
 
     def __getitem__(self, index: int | tuple) -> np.ndarray:
         """store[frame] or store[frame, ...]: one picture, or a part of it. Treat as read-only."""
@@ -36,7 +49,8 @@ class FrameStore:
         if frame in self._kept:
             self._kept.move_to_end(frame)
             return self._kept[frame]
-        picture = self._decode(frame)
+        coming = self._coming.pop(frame, None)
+        picture = self._decode(frame) if coming is None else coming.result()
         self._kept[frame] = picture
         if len(self._kept) > self._room:
             self._kept.popitem(last=False)

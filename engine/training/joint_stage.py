@@ -13,6 +13,7 @@ from ..camera import Camera
 from ..motion.model import MotionModel
 from .checkpoint import State, generator_state, restore_generator
 from .dataset import Pictures
+from .field_rows import FieldRows
 from .frame_conditions import Conditions
 from .head_frames import SourceFrames
 from .parameters import GaussianParameters
@@ -63,9 +64,10 @@ class JointStage:
             fused=True,
         )
         self.iteration = 0
-        with torch.no_grad():
-            self.face_encoding = model.face_field.encode(face.means)
-            self.mouth_encoding = model.mouth_field.encode(mouth.means)
+        self.face_field = FieldRows(model.face_field, scene.threads)
+        self.mouth_field = FieldRows(model.mouth_field, scene.threads)
+        self.face_field.encode(face.means)
+        self.mouth_field.encode(mouth.means)
 
     def state(self) -> State:
         return {
@@ -90,8 +92,8 @@ class JointStage:
         target = target_of(self.pictures, frame, crop)
         with torch.no_grad():
             lower, upper, mouth = self.conditions.of(frame)
-            face_offsets = self.scene.rows.run(self.model.face_field, (), self.face_encoding, lower, upper)
-            mouth_offsets = self.scene.rows.run(self.model.mouth_field, (), self.mouth_encoding, mouth)
+            face_offsets = self.face_field.offsets(None, lower, upper)
+            mouth_offsets = self.mouth_field.offsets(None, mouth)
         front = self.scene.layer("face", self.face, face_offsets, head, camera, self.pictures.body_of(frame))
         back = self.scene.layer("mouth", self.mouth, mouth_offsets, head, camera)
         background = random_background(self.rng)

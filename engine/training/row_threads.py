@@ -1,94 +1,55 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Networks that look at every Gaussian by itself, run on several cores, with gradients.
+"""Rows that have nothing to do with each other, shared out among the cores in strips.
 
-PyTorch's own threads meet after every operation; a field is dozens of small ones. Here each thread takes a piece of the
-rows through the whole network and back, and pieces meet once. Pieces do not depend on the number of threads, and
-their gradients are added in their order, so that the result does not either.
+PyTorch's own threads meet after every operation, and what moves a Gaussian is dozens of small ones. Here a thread does
+a strip of the Gaussians from beginning to end. Strips depend on the number of rows alone, and what they sum up is added
+in their order: the number of threads does not change a bit of the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import count as counting
 
 import torch
 from torch import Tensor
 
 from ..rasterize.workers import Workers
 
-PIECE = 6000
-"""Rows. Smaller pieces share out better among many threads, but each costs some hundred Python calls."""
+STRIPS = 16
+"""Enough to share out among many threads. Each has sums of its own."""
+PIECE = 2048
+"""Rows of a strip at a time at most: few enough to stay in a cache, many for the calls that each piece costs."""
 
-Network = Callable[..., Tensor]
-"""(rows [n,C], \\*conditions) -> [n,D]; a row of the result depends on its own row alone."""
+Work = Callable[[slice, list[Tensor]], None]
 
 
 class RowThreads:
-    """Runs networks on `threads` threads."""
+    """Runs work on `threads` threads. strips, piece: see STRIPS and PIECE."""
 
-    def __init__(self, threads: int, piece: int = PIECE) -> None:
-        self.workers, self.piece = Workers(threads), piece
+    def __init__(self, threads: int, strips: int = STRIPS, piece: int = PIECE) -> None:
+        self.workers, self.strips, self.piece = Workers(threads), strips, piece
 
-    def run(self, network: Network, parameters: Iterable[Tensor], rows: Tensor, *conditions: Tensor) -> Tensor:
-        """network(rows, \\*conditions) [N,D], with gradients for rows [N,C], conditions and `parameters`, which are all
-        that the network learns. As ever, no gradients under ``torch.no_grad``."""
-        shared = [*conditions, *parameters]
-        result: Tensor = _InPieces.apply(self, network, len(conditions), torch.is_grad_enabled(), rows, *shared)
-        return result
-
-    def each(self, count: int, work: Callable[[int], Any]) -> list[Any]:
-        """[work(0), ..., work(count - 1)]"""
-        results: list[Any] = [None] * count
+    def each(self, rows: int, work: Work, sums: Sequence[Tensor] = ()) -> list[Tensor]:
+        """work(piece, own) for pieces of `rows` rows; `own`, zeros shaped like `sums`, are for it to add to. -> their
+        totals. What `work` raises is raised here."""
+        edges = [rows * strip // self.strips for strip in range(self.strips + 1)]
+        found: list[list[Tensor]] = [[] for _ in range(self.strips)]
+        numbers = counting()  # whoever is free takes the next strip
 
         def some(worker: int, workers: int) -> None:
             # Each thread has helpers of its own, by default one a core; their number changes how sums are rounded.
             torch.set_num_threads(1)
-            for number in range(worker, count, workers):
-                results[number] = work(number)
+            while (strip := next(numbers)) < self.strips:
+                own = [torch.zeros_like(like) for like in sums]
+                begin, end = edges[strip], edges[strip + 1]
+                pieces = -(-(end - begin) // self.piece)
+                for piece in range(pieces):
+                    work(
+                        slice(begin + (end - begin) * piece // pieces, begin + (end - begin) * (piece + 1) // pieces),
+                        own,
+                    )
+                found[strip] = own
 
         self.workers.run(some)
-        return results
-
-
-class _InPieces(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, threads: RowThreads, network: Network, conditions: int, learning: bool, rows: Tensor, *shared: Tensor
-    ) -> Tensor:
-        """shared: the conditions, then the parameters."""
-        wanted = ctx.needs_input_grad[4:]
-        pieces = rows.detach().split(threads.piece)
-        own = [c.detach().requires_grad_(w) for c, w in zip(shared[:conditions], wanted[1:], strict=False)]
-
-        def go(number: int) -> tuple[Tensor, Tensor]:
-            with torch.set_grad_enabled(learning):  # each thread has a switch of its own
-                piece = pieces[number].requires_grad_(learning and wanted[0])
-                return piece, network(piece, *own)
-
-        parts = threads.each(len(pieces), go)
-        if learning:
-            ctx.threads, ctx.parts, ctx.own, ctx.parameters = threads, parts, own, shared[conditions:]
-        return torch.cat([result.detach() for _, result in parts])
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        pieces = gradients[0].split([len(result) for _, result in ctx.parts])
-        wanted = ctx.needs_input_grad[4:]
-        shared = [s for s, want in zip([*ctx.own, *ctx.parameters], wanted[1:], strict=True) if want]
-
-        def back(number: int) -> tuple[Tensor | None, ...]:
-            rows, result = ctx.parts[number]
-            inputs = [rows, *shared] if wanted[0] else shared
-            return torch.autograd.grad(result, inputs, pieces[number], allow_unused=True)
-
-        found = ctx.threads.each(len(pieces), back)
-        del ctx.parts
-        rows = torch.cat([part[0] for part in found]) if wanted[0] else None
-        sums = iter([_sum(column) for column in zip(*(part[int(wanted[0]) :] for part in found), strict=True)])
-        return (None, None, None, None, rows, *(next(sums) if want else None for want in wanted[1:]))
-
-
-def _sum(parts: Iterable[Tensor | None]) -> Tensor | None:
-    """None where the network made no use of it."""
-    known = [part for part in parts if part is not None]
-    return torch.stack(known).sum(0) if known else None
+        return [torch.stack(parts).sum(0) for parts in zip(*found, strict=True)]

@@ -29,13 +29,13 @@ class RenderedLayer:
 class Scene:
     """Renders posed parameter sets. Each has a rasterizer of its own, whose buffers live until its backward pass.
 
-    `rows` runs what moves the Gaussians, on as many threads.
+    `threads` are for what moves the Gaussians.
     """
 
     def __init__(self, pivot: np.ndarray, threads: int) -> None:
         self.pivot = torch.from_numpy(np.asarray(pivot, np.float32))
         self.rasterizers = {name: CpuRasterizer(threads=threads) for name in ("face", "mouth", "extra")}
-        self.rows = RowThreads(threads)
+        self.threads = RowThreads(threads)
 
     def layer(
         self,

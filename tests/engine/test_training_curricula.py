@@ -45,6 +45,14 @@ def test_every_frame_is_drawn_once_before_one_is_drawn_again():
     assert draw.next(rng) in range(10, 30)
 
 
+def test_the_upcoming_frame_is_the_one_that_comes():
+    draw, rng = FrameDraw(np.arange(5)), np.random.default_rng(0)
+    assert draw.upcoming is None
+    for _ in range(12):
+        upcoming, drawn = draw.upcoming, draw.next(rng)
+        assert upcoming in (None, drawn)
+
+
 def test_wanted_frames_come_first_and_the_rest_is_kept():
     draw, rng = FrameDraw(np.arange(20)), np.random.default_rng(0)
     wanted = np.zeros(20, bool)

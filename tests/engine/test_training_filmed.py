@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from hmtalker.camera import Camera
 from hmtalker.capture.head.canonical_face import canonical_face
+from hmtalker.errors import HMTalkerError
 from hmtalker.head_pose import HeadPose
 from hmtalker.training.filmed_motion import (
     CHANNELS,
@@ -20,7 +21,7 @@ from hmtalker.training.filmed_motion import (
     with_motion,
 )
 from hmtalker.training.filmed_surface import Reference, choose_reference, filmed_surface, mesh_depth, tucked
-from hmtalker.training.frame_store import FrameStore
+from hmtalker.training.frame_store import AHEAD, FrameStore
 from hmtalker.training.mouth_interior import mouth_interior
 from hmtalker.training.parameters import GaussianParameters
 from hmtalker.training.scene import Scene
@@ -202,14 +203,36 @@ def test_the_reference_is_a_resting_frame_in_the_middle():
     assert choose_reference(head, units, np.arange(5)) == 1
 
 
-def test_pictures_on_disk_read_like_an_array(tmp_path):
+@pytest.fixture
+def pictures_on_disk(tmp_path):
+    """uint8 [8,6,8,4] and the files that hold them."""
     import cv2
 
-    images = np.random.default_rng(0).integers(0, 255, (4, 6, 8, 4), np.uint8)
+    images = np.random.default_rng(0).integers(0, 255, (8, 6, 8, 4), np.uint8)
     files = []
     for index, image in enumerate(images):
         files.append(tmp_path / f"{index}.png")
         cv2.imwrite(str(files[-1]), cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA))
+    return images, files
+
+
+def test_pictures_that_are_expected_come_as_they_are(pictures_on_disk):
+    images, files = pictures_on_disk
+    store = FrameStore(files, 4)
+    for expected, asked in ((1, 1), (2, 3), (2, 2), (4, 4), (4, 4)):
+        store.expect(expected)
+        assert np.array_equal(store[asked], images[asked])
+    files[5].unlink()
+    store.expect(5)
+    with pytest.raises(HMTalkerError, match=r"5\.png' of the dataset is missing"):
+        store[5]
+    for index in range(8):  # nothing piles up that nobody comes for
+        store.expect(index)
+    assert len(store._coming) <= AHEAD
+
+
+def test_pictures_on_disk_read_like_an_array(pictures_on_disk):
+    images, files = pictures_on_disk
     store = FrameStore(files, 4, kept_bytes=2 * 6 * 8 * 4)
     assert store.shape == images.shape
     for index in (0, 3, 1, 1, 2, 0):
@@ -218,7 +241,5 @@ def test_pictures_on_disk_read_like_an_array(tmp_path):
     assert np.array_equal(store.all(), images)
     files[0].unlink()
     assert len(store._kept) <= 2
-    from hmtalker.errors import HMTalkerError
-
     with pytest.raises(HMTalkerError, match="missing or damaged"):
         FrameStore(files, 4)

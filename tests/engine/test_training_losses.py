@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch")
 from hmtalker.camera import Camera
 from hmtalker.motion.config import GridShape, MotionConfig
 from hmtalker.motion.fields import FaceField
-from hmtalker.training.attention_losses import attention_error, attention_lengths, attention_picture
+from hmtalker.training.attention_losses import attention_error, attention_picture
 from hmtalker.training.descent import descend
+from hmtalker.training.field_rows import FieldRows
 from hmtalker.training.lips_rectangle import lips_rectangle
 from hmtalker.training.losses import alpha_terms, delta_terms, motion_factor, paint_over, region_mean, sees_hair
 from hmtalker.training.parameters import GaussianParameters
@@ -171,7 +172,9 @@ def test_attention_is_drawn_and_learns_alone(listening):
     parameters, field, camera = listening
     scene = Scene(np.zeros(3), 1)
     layer = scene.layer("face", parameters, torch.zeros(parameters.count, 10), np.zeros(6, np.float32), camera)
-    lengths = attention_lengths(field, field.encode(parameters.means).detach())
+    rows = FieldRows(field, scene.threads)
+    rows.encode(parameters.means)
+    _, lengths = rows.offsets_and_attention(None, torch.zeros(32), torch.zeros(32))
     picture = attention_picture(scene, layer, lengths, camera)
     assert picture.shape == (16, 16, 2)
     middle = picture[6:10, 6:10].mean((0, 1))
@@ -181,7 +184,7 @@ def test_attention_is_drawn_and_learns_alone(listening):
     attention_error(picture, Crop(16, 32, 48, 56), hair, 1.0, 1.0).backward()
     for attention in (field.lower_attention, field.upper_attention):
         assert all(parameter.grad.abs().sum() > 0 for parameter in attention.parameters())
-    assert all(parameter.grad is None for parameter in parameters.parameters())
+    assert all(parameter.grad is None for parameter in (*parameters.parameters(), field.encoding.grid))
 
 
 def test_attention_counts_the_upper_on_lips_and_both_on_hair():
