@@ -32,6 +32,7 @@ docs:
 lint:
 	@$(ENVIRONMENTS) test
 	.venv/test/bin/ruff check .
+	.venv/test/bin/ruff format --check .
 	.venv/test/bin/mypy
 
 test-engine:

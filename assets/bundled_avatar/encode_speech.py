@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Encode the performance's clips for training.
 
-    python encode_speech.py --audio DIR_OF_NPY --encoder whisper.onnx --out DATASET/speech
+python encode_speech.py --audio DIR_OF_NPY --encoder whisper.onnx --out DATASET/speech
 """
 
 from __future__ import annotations

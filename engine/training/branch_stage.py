@@ -18,20 +18,22 @@ from ..motion.fusion import Pairing
 from ..motion.model import MotionModel
 from .attention_losses import attention_error, attention_picture
 from .checkpoint import State, generator_state, restore_generator
+from .composed import composed
 from .curricula import FrameDraw, Lesson
 from .dataset import Pictures
 from .densify import GradientStatistics, densify_and_prune, opacity_limit
 from .field_rows import FieldRows
+from .finished_face import FinishedFace
 from .frame_conditions import Conditions
 from .lips_rectangle import lips_rectangle
-from .losses import alpha_terms, delta_terms, motion_factor, paint_over, sees_hair
+from .losses import alpha_terms, delta_terms, motion_factor, sees_hair
 from .motion_optimiser import motion_optimiser
 from .pairing_draw import draw_pairing
 from .parameters import GaussianParameters
 from .perceptual import PerceptualLoss
-from .scene import RenderedLayer, Scene, on_background, over, random_background
+from .scene import RenderedLayer, Scene, over, random_background
 from .schedules import BranchSchedule, Pairings
-from .ssim import ssim
+from .ssim import photometric
 from .step_guard import StepGuard
 from .targets import Crop, Target, mouth_crop, target_of
 
@@ -61,7 +63,7 @@ class BranchStage:
     ) -> None:
         self.branch, self.model, self.parameters, self.pictures = branch, model, parameters, pictures
         self.conditions, self.scene, self.camera, self.schedule = conditions, scene, camera, schedule
-        self.front, self.pairings = front, pairings
+        self.pairings = pairings
         conditions.live = schedule.audio_rate > 0
         self.whole = Crop(0, 0, camera.width, camera.height)
         self.rng = np.random.default_rng(seed + 1)
@@ -78,9 +80,7 @@ class BranchStage:
         self.lesson = Lesson(branch, schedule, pictures.action_units, learning)
         self.draws = {"window": FrameDraw(learning), "whole": FrameDraw(learning[pictures.whole[learning]])}
         self.iteration = 0
-        if front is not None:
-            self.front_field = FieldRows(model.face_field, scene.threads)
-            self.front_field.encode(front.means)
+        self.front = None if front is None else FinishedFace(front, model.face_field, scene)
 
     def state(self) -> State:
         return {
@@ -171,21 +171,17 @@ class BranchStage:
         background = torch.zeros(3) if self.polishing else drawn
         lips = lips_rectangle(self.model.config, self.scene.pivot.numpy(), head, camera)
         if self.branch == "face":
-            image = on_background(layer.rgb, layer.alpha, background)
-            truth = on_background(target.face, target.face_alpha, background)
-            if not sees_hair(schedule, self.iteration):
-                image, truth = paint_over(image, truth, target.hair, background)
+            hidden = None if sees_hair(schedule, self.iteration) else target.hair
+            image = composed(layer.rgb, layer.alpha, background, hidden)
+            truth = composed(target.face, target.face_alpha, background, hidden)
             alpha_term, alpha_error = alpha_terms(layer.alpha, target.face_alpha, schedule)
         else:
-            with torch.no_grad():
-                front_offsets = self.front_field.offsets(None, lower, upper)
-                assert self.front is not None
-                front = self.scene.layer("face", self.front, front_offsets, head, camera, self.pictures.body_of(frame))
+            assert self.front is not None
+            front = self.front.layer(lower, upper, head, camera, self.pictures.body_of(frame))
             image, truth, alpha_error = self._mouth(front, layer, target, background)
             alpha_term = (schedule.alpha + schedule.alpha_regions) * alpha_error
-        l1 = (image - truth).abs().mean()
-        similarity = ssim(image, truth)
-        loss = l1 + schedule.dssim * (1 - similarity) + alpha_term
+        seen, l1, similarity = photometric(image, truth, schedule.dssim)
+        loss = seen + alpha_term
         said = {"l1": l1, "ssim": similarity, "alpha": alpha_error}
         if moving:
             loss = loss + delta_terms(offsets, schedule)
@@ -245,8 +241,8 @@ class BranchStage:
         -> image and truth [h,w,3], and how much the mouth's alpha is off.
         """
         rgb, alpha = over(front, layer.rgb, layer.alpha)
-        image = on_background(rgb, alpha, background)
-        truth = on_background(target.person, target.person_alpha, background)
+        image = composed(rgb, alpha, background)
+        truth = composed(target.person, target.person_alpha, background)
         weight = (target.mouth > 0.02).float()[..., None] * (1 - front.alpha.clamp(0, 1))[..., None].clamp(min=0.05)
         image = weight * image + (1 - weight) * truth
         inside = (target.mouth * (1 - layer.alpha)).mean() + (layer.alpha * (target.person_alpha < 0.02)).mean()

@@ -86,7 +86,7 @@ class Pictures:
     def expect(self, frame: int | None) -> None:
         """A picture that will be looked at soon, if there is one: what is on disk is read beside other work."""
         for pictures in (self.rgba, self.masks):
-            if frame is not None and isinstance(pictures, FrameStore):
+            if frame is not None and not isinstance(pictures, np.ndarray):
                 pictures.expect(frame)
 
     def body_of(self, frame: int) -> np.ndarray | None:

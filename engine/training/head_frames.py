@@ -28,6 +28,11 @@ class HeadFrames:
     def __len__(self) -> int:
         return len(self._rgba)
 
+    def expect(self, frame: int) -> None:
+        """As of a ``FrameStore``."""
+        if isinstance(self._rgba, FrameStore):
+            self._rgba.expect(frame)
+
     def __getitem__(self, index: int | tuple) -> np.ndarray:
         """As of a ``FrameStore``."""
         if isinstance(index, tuple):

@@ -12,6 +12,7 @@ import torch
 from ..camera import Camera
 from ..motion.model import MotionModel
 from .checkpoint import State, generator_state, restore_generator
+from .curricula import FrameDraw
 from .dataset import Pictures
 from .field_rows import FieldRows
 from .frame_conditions import Conditions
@@ -20,13 +21,15 @@ from .parameters import GaussianParameters
 from .perceptual import PerceptualLoss
 from .scene import Scene, on_background, over, random_background
 from .schedules import JointTerms
-from .ssim import ssim
+from .ssim import photometric
 from .step_guard import StepGuard
 from .targets import Crop, target_of
 
 COLOUR_RATE = 1.5e-3
 OPACITY_RATE = 1.0e-3
 """The parent methods' lowered opacity rate in this stage."""
+WHOLE_EVERY = 3
+"""Steps of which one looks at a whole frame, the others at a frame's window."""
 
 
 class JointStage:
@@ -55,8 +58,8 @@ class JointStage:
         self.perceptual = PerceptualLoss(self.terms.perceptual, iterations)
         self.guard = StepGuard()
         self.rng = np.random.default_rng(seed + 3)
-        self.frames = np.flatnonzero(~pictures.test)
-        self.whole_frames = self.frames[pictures.whole[self.frames]]
+        learning = np.flatnonzero(~pictures.test)
+        self.draws = {"window": FrameDraw(learning), "whole": FrameDraw(learning[pictures.whole[learning]])}
         colours = [p for g in (face, mouth) for p in (g.sh_dc, g.sh_rest)]
         self.optimiser = torch.optim.Adam(
             [{"params": colours, "lr": COLOUR_RATE}, {"params": [face.raw_opacities], "lr": OPACITY_RATE}],
@@ -73,6 +76,7 @@ class JointStage:
         return {
             "iteration": self.iteration,
             "rng": generator_state(self.rng),
+            "order": {kind: list(draw.order) for kind, draw in self.draws.items()},
             "optimiser": self.optimiser.state_dict(),
             "guard": self.guard.state(),
         }
@@ -80,14 +84,20 @@ class JointStage:
     def restore(self, state: State) -> None:
         self.iteration = state["iteration"]
         restore_generator(self.rng, state["rng"])
+        for kind, order in state["order"].items():
+            self.draws[kind].restore(order)
         self.optimiser.load_state_dict(state["optimiser"])
         self.guard.restore(state["guard"])
 
+    def _kind(self, iteration: int) -> str:
+        return "whole" if iteration % WHOLE_EVERY == 0 and len(self.draws["whole"].frames) else "window"
+
     def step(self) -> dict[str, float]:
         """One frame."""
-        everywhere = self.iteration % 3 == 0 and len(self.whole_frames)
-        frame = int(self.rng.choice(self.whole_frames if everywhere else self.frames))
-        crop = self.whole if everywhere else Crop(*(int(v) for v in self.pictures.windows[frame]))
+        kind = self._kind(self.iteration)
+        frame = self.draws[kind].next(self.rng)
+        self.pictures.expect(self.draws[self._kind(self.iteration + 1)].upcoming)
+        crop = self.whole if kind == "whole" else Crop(*(int(v) for v in self.pictures.windows[frame]))
         camera, head = crop.camera(self.camera), self.pictures.head[frame]
         target = target_of(self.pictures, frame, crop)
         with torch.no_grad():
@@ -101,9 +111,7 @@ class JointStage:
         if self.source is not None:
             background, truth = self.source.behind(frame, crop), self.source.whole(frame, crop)
         image = on_background(*over(front, back.rgb, back.alpha), background)
-        l1 = (image - truth).abs().mean()
-        similarity = ssim(image, truth)
-        loss = l1 + self.terms.dssim * (1 - similarity)
+        loss, l1, similarity = photometric(image, truth, self.terms.dssim)
         said = {"l1": l1, "ssim": similarity}
         if self.perceptual.due(self.iteration):
             looks = self.perceptual(image, truth, target.person_alpha, None, self.rng)

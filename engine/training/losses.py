@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small terms beside pictures: how far Gaussians move, what alpha covers, what is painted over (METHOD 3.1)."""
+"""The small terms beside pictures: how far Gaussians move, what alpha covers (METHOD 3.1)."""
 
 from __future__ import annotations
 
@@ -34,12 +34,6 @@ def alpha_terms(alpha: Tensor, target: Tensor, schedule: BranchSchedule) -> tupl
     if schedule.alpha_regions:
         total = total + schedule.alpha_regions * (region_mean(1 - alpha, target) + region_mean(alpha, 1 - target))
     return total, error
-
-
-def paint_over(image: Tensor, truth: Tensor, where: Tensor, colour: Tensor) -> tuple[Tensor, Tensor]:
-    """Both pictures [h,w,3] with colour [3] where `where` [h,w] is 1: nothing is learnt there."""
-    share = where[..., None]
-    return image * (1 - share) + colour * share, truth * (1 - share) + colour * share
 
 
 def sees_hair(schedule: BranchSchedule, iteration: int) -> bool:

@@ -32,7 +32,7 @@ def motion_optimiser(model: MotionModel, branch: str, schedule: BranchSchedule) 
         groups.append({"params": heard, "lr": schedule.audio_rate})
         weighing = {"lr": ATTENTION_FASTER * schedule.audio_rate, "weight_decay": ATTENTION_DECAY}
         groups.append({"params": list(speech.attention.parameters())} | weighing)
-    return torch.optim.AdamW(groups, weight_decay=0)
+    return torch.optim.AdamW(groups, weight_decay=0, fused=True)
 
 
 def _parameters(module: nn.Module, word: str, with_word: bool) -> list[nn.Parameter]:

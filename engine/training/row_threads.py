@@ -16,8 +16,10 @@ from torch import Tensor
 
 from ..rasterize.workers import Workers
 
-STRIPS = 16
-"""Enough to share out among many threads. Each has sums of its own."""
+STRIPS = 8
+"""At most: enough to share out among many threads. Each has sums of its own."""
+FEWEST = 1024
+"""Rows of a strip at least, if there are two: fewer cost less than the calls for them."""
 PIECE = 2048
 """Rows of a strip at a time at most: few enough to stay in a cache, many for the calls that each piece costs."""
 
@@ -25,22 +27,23 @@ Work = Callable[[slice, list[Tensor]], None]
 
 
 class RowThreads:
-    """Runs work on `threads` threads. strips, piece: see STRIPS and PIECE."""
+    """Runs work on `threads` threads. strips, piece, fewest: see STRIPS, PIECE and FEWEST."""
 
-    def __init__(self, threads: int, strips: int = STRIPS, piece: int = PIECE) -> None:
-        self.workers, self.strips, self.piece = Workers(threads), strips, piece
+    def __init__(self, threads: int, strips: int = STRIPS, piece: int = PIECE, fewest: int = FEWEST) -> None:
+        self.workers, self.strips, self.piece, self.fewest = Workers(threads), strips, piece, fewest
 
     def each(self, rows: int, work: Work, sums: Sequence[Tensor] = ()) -> list[Tensor]:
         """work(piece, own) for pieces of `rows` rows; `own`, zeros shaped like `sums`, are for it to add to. -> their
         totals. What `work` raises is raised here."""
-        edges = [rows * strip // self.strips for strip in range(self.strips + 1)]
-        found: list[list[Tensor]] = [[] for _ in range(self.strips)]
+        strips = max(1, min(self.strips, rows // self.fewest))
+        edges = [rows * strip // strips for strip in range(strips + 1)]
+        found: list[list[Tensor]] = [[] for _ in range(strips)]
         numbers = counting()  # whoever is free takes the next strip
 
         def some(worker: int, workers: int) -> None:
             # Each thread has helpers of its own, by default one a core; their number changes how sums are rounded.
             torch.set_num_threads(1)
-            while (strip := next(numbers)) < self.strips:
+            while (strip := next(numbers)) < strips:
                 own = [torch.zeros_like(like) for like in sums]
                 begin, end = edges[strip], edges[strip + 1]
                 pieces = -(-(end - begin) // self.piece)

@@ -23,7 +23,9 @@ GREY = 0.5
 
 def head_alpha(rgba: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """uint8 [H,W]: what of a frame's alpha is head. rgba uint8 [H,W,4]; masks uint8 [H,W,3] of mouth, hair, face."""
-    covered = masks[..., :3].astype(np.uint16).sum(2)
+    covered = masks[..., 0].astype(np.uint16)
+    covered += masks[..., 1]
+    covered += masks[..., 2]
     return np.minimum(covered, rgba[..., 3]).astype(np.uint8)
 
 
@@ -36,30 +38,43 @@ def behind_the_head(rgba: np.ndarray, masks: np.ndarray, background: np.ndarray 
     whole = rgba[..., 3].astype(np.float32) / 255
     head = head_alpha(rgba, masks).astype(np.float32) / 255
     torso = np.clip(whole - head, 0, 1)
-    reach = max(1, round(STRETCH * len(torso)))
-    neck, covered = _stretched(colours, torso, head, reach)
-    alpha = np.maximum(torso, np.minimum(covered, whole))
-    share = (torso / np.maximum(alpha, 1e-6))[..., None]
+    alpha, layer = torso.copy(), colours.copy()
+    place, neck, covered = _stretched(colours, torso, head, max(1, round(STRETCH * len(torso))))
+    shown = torso[place]
+    alpha[place] = np.maximum(shown, np.minimum(covered, whole[place]))
+    share = (shown / np.maximum(alpha[place], 1e-6))[..., None]
     share = np.where(covered[..., None] > 0, share**4, share)  # what is mixed with the jaw gives way to the neck
-    layer = share * colours + (1 - share) * neck
+    layer[place] = share * colours[place] + (1 - share) * neck
     under = np.float32(GREY) if background is None else background
     return np.asarray(alpha[..., None] * layer + (1 - alpha[..., None]) * under, np.float32)
 
 
-def _stretched(colours: np.ndarray, torso: np.ndarray, head: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Colours [H,W,3] and cover [H,W] of the neck continued upward by `reach` rows, where the head hides it."""
+def _stretched(
+    colours: np.ndarray, torso: np.ndarray, head: np.ndarray, reach: int
+) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
+    """Where the neck goes on upward by `reach` rows because the head hides it: the rows and columns that it lies in,
+    and their colours [h,w,3] and cover [h,w]."""
     height, width = torso.shape
     row = np.arange(height)[:, None]
     # of each column: the first row below the head's last one that is torso alone
     last = np.where(head > 0.5, row, -1).max(0)
     top = np.where((torso > 0.9) & (row > last), row, height).min(0)
     joined = (last >= 0) & (top - last <= 2 * NECK_EDGE) & (top < height)
+    if not joined.any():
+        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0, 3), np.float32), np.zeros((0, 0), np.float32)
     start = np.minimum(top + NECK_EDGE, height - 1)
-    above = start[None] - row
-    inside = joined & (above > 0) & (above <= reach + NECK_EDGE)
-    seed = cv2.blur(colours, (5, 1))[start, np.arange(width)]
-    neck = seed[None] * (DARKER ** np.clip(above, 0, None))[..., None]
-    # columns are smoothed together, so that no strokes are seen
-    weight = cv2.blur(inside.astype(np.float32), (5, 5))
-    smooth = cv2.blur(np.where(inside[..., None], neck, 0).astype(np.float32), (5, 5))
-    return smooth / np.maximum(weight, 1e-6)[..., None], np.where(inside, 1.0, 0.0).astype(np.float32)
+    columns = np.flatnonzero(joined)
+    place = (
+        slice(max(0, int(start[joined].min()) - reach - NECK_EDGE), int(start[joined].max()) + 1),
+        slice(int(columns[0]), int(columns[-1]) + 1),
+    )
+    above = start[None, place[1]] - row[place[0]]
+    inside = joined[place[1]] & (above > 0) & (above <= reach + NECK_EDGE)
+    seed = cv2.blur(colours, (5, 1))[start, np.arange(width)][place[1]]
+    shade = (DARKER ** np.arange(height + 1)).astype(np.float32)[np.clip(above, 0, None)]
+    neck = np.where(inside[..., None], seed[None] * shade[..., None], 0).astype(np.float32)
+    # columns are smoothed together, so that no strokes are seen; nothing lies beside them
+    weight, smooth = (
+        cv2.blur(values, (5, 5), borderType=cv2.BORDER_CONSTANT) for values in (inside.astype(np.float32), neck)
+    )
+    return place, smooth / np.maximum(weight, 1e-6)[..., None], inside.astype(np.float32)

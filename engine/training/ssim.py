@@ -196,35 +196,46 @@ def ssim_and_gradient(
 
 
 class _Photometric(torch.autograd.Function):
+    """Of its three results only the first has a gradient."""
+
     @staticmethod
     def forward(  # type: ignore[override]
         ctx: Any, image: torch.Tensor, target: torch.Tensor, ssim_weight: float, l1_weight: float, constant: float
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         a, b = image.detach().numpy(), target.detach().numpy()
         # The mean absolute error comes with the gradient.
         wanted = l1_weight != 0 or image.requires_grad
         ssim_value, l1_value, gradient = ssim_and_gradient(a, b, ssim_weight, l1_weight, wanted)
         ctx.gradient = gradient
-        return image.new_tensor(constant + ssim_weight * ssim_value + l1_weight * l1_value)
+        found = (constant + ssim_weight * ssim_value + l1_weight * l1_value, l1_value, ssim_value)
+        total, l1, similarity = (image.new_tensor(value) for value in found)
+        ctx.mark_non_differentiable(l1, similarity)
+        return total, l1, similarity
 
     @staticmethod
-    def backward(ctx: Any, d_loss: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]
-        return torch.from_numpy(ctx.gradient) * d_loss, None, None, None, None
+    def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[Any, ...]:
+        return torch.from_numpy(ctx.gradient) * upstream[0], None, None, None, None
 
 
 def ssim(image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Mean SSIM of two [H, W, 3] float32 CPU images in 0..1; differentiable by `image` only."""
-    return _Photometric.apply(image, target, 1.0, 0.0, 0.0)
+    found: torch.Tensor = _Photometric.apply(image, target, 1.0, 0.0, 0.0)[0]
+    return found
 
 
-def photometric_loss(image: torch.Tensor, target: torch.Tensor, ssim_weight: float = 0.2) -> torch.Tensor:
-    """(1 - w) |image - target| + w (1 - SSIM), both means over the picture; differentiable by `image` only.
+def photometric(
+    image: torch.Tensor, target: torch.Tensor, ssim_weight: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """|image - target| + w (1 - SSIM), and its parts |image - target| and SSIM; all are means over the picture.
 
-    This is the loss of 3D Gaussian splatting (arXiv 2308.04079, Eq (7)), w = 0.2.
+    The photometric loss of 3D Gaussian splatting (arXiv 2308.04079, Eq (7)) but for the factor 1 - w of its first
+    part, as METHOD 3.1 has it.
 
     Args:
-        image: [H, W, 3] float32 on the CPU, 0..1.
+        image: [H, W, 3] float32 on the CPU, 0..1; the loss is differentiable by it.
         target: the same.
         ssim_weight: w.
     """
-    return _Photometric.apply(image, target, -ssim_weight, 1.0 - ssim_weight, ssim_weight)
+    found: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    found = _Photometric.apply(image, target, -ssim_weight, 1.0, ssim_weight)
+    return found

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from ..camera import Camera
+from ..rasterize.compiled import kernel
 from .dataset import Pictures
 
 MOUTH_VISIBLE = 40
 """Coverage, of 255, from which a pixel counts as showing the inside of the mouth."""
+WHOLE = np.float32(255)
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,21 @@ class Target:
 
 def target_of(pictures: Pictures, frame: int, crop: Crop) -> Target:
     """The target of frame number `frame` within `crop`."""
-    rgba = torch.from_numpy(np.ascontiguousarray(crop.cut(pictures.rgba[frame]))).float() / 255
-    masks = torch.from_numpy(np.ascontiguousarray(crop.cut(pictures.masks[frame])[..., :2])).float() / 255
-    alpha = rgba[..., 3]
-    mouth, hair = (torch.minimum(masks[..., channel], alpha) for channel in (0, 1))
-    return Target(rgba[..., :3] * alpha[..., None], alpha, mouth, hair)
+    rgba, masks = crop.cut(pictures.rgba[frame]), crop.cut(pictures.masks[frame])
+    person = np.empty((*rgba.shape[:2], 3), np.float32)
+    alpha, mouth, hair = (np.empty(rgba.shape[:2], np.float32) for _ in range(3))
+    _fill(np.ascontiguousarray(rgba), np.ascontiguousarray(masks), person, alpha, mouth, hair)
+    return Target(*(torch.from_numpy(array) for array in (person, alpha, mouth, hair)))
+
+
+@kernel
+def _fill(rgba, masks, person, alpha, mouth, hair):  # type: ignore[no-untyped-def]
+    height, width = alpha.shape
+    for y in range(height):
+        for x in range(width):
+            cover = rgba[y, x, 3] / WHOLE
+            alpha[y, x] = cover
+            mouth[y, x] = min(masks[y, x, 0] / WHOLE, cover)
+            hair[y, x] = min(masks[y, x, 1] / WHOLE, cover)
+            for channel in range(3):
+                person[y, x, channel] = rgba[y, x, channel] / WHOLE * cover

@@ -54,19 +54,24 @@ def test_value_and_gradient_match_the_plain_formula(size):
 def test_identical_images_are_fully_similar():
     image, _ = images(40, 40)
     assert fused.ssim(image, image).item() == pytest.approx(1.0, abs=1e-6)
-    assert fused.photometric_loss(image, image).item() == pytest.approx(0.0, abs=1e-6)
+    assert [value.item() for value in fused.photometric(image, image, 0.2)] == pytest.approx([0, 0, 1], abs=1e-6)
 
 
-def test_photometric_loss_mixes_l1_and_ssim():
+def test_the_photometric_loss_is_l1_and_ssim():
     image, target = images(30, 50, seed=3)
     ours = image.clone().requires_grad_()
     theirs = image.double().requires_grad_()
-    loss = fused.photometric_loss(ours, target, ssim_weight=0.3)
-    expected = 0.7 * (theirs - target).abs().mean() + 0.3 * (1 - plain_ssim(theirs, target.double()))
+    loss, l1, ssim = fused.photometric(ours, target, ssim_weight=0.3)
+    difference, similarity = (theirs - target).abs().mean(), plain_ssim(theirs, target.double())
+    expected = difference + 0.3 * (1 - similarity)
     loss.backward()
     expected.backward()
-    assert loss.item() == pytest.approx(expected.item(), abs=2e-6)
+    assert [value.item() for value in (loss, l1, ssim)] == pytest.approx(
+        [value.item() for value in (expected, difference, similarity)], abs=2e-6
+    )
     assert (ours.grad - theirs.grad).abs().max() < 1e-4 * theirs.grad.abs().max()
+    assert not l1.requires_grad
+    assert not ssim.requires_grad
 
 
 def test_images_of_different_size_are_refused():

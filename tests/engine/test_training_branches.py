@@ -296,11 +296,16 @@ def test_a_step_whose_loss_is_no_number_changes_nothing(person, tmp_path, monkey
     stage, _ = trainer._face()
     stage.step()
     before = {name: value.clone() for name, value in trainer.trained.face.state_dict().items()}
-    real = branch_stage.ssim
-    monkeypatch.setattr(branch_stage, "ssim", lambda a, b: real(a, b) * float("nan"))
+    real = branch_stage.photometric
+
+    def spoilt(*pictures):
+        loss, *rest = real(*pictures)
+        return loss * float("nan"), *rest
+
+    monkeypatch.setattr(branch_stage, "photometric", spoilt)
     assert stage.step() == {"skipped": 1.0}
     assert all(torch.equal(value, before[name]) for name, value in trainer.trained.face.state_dict().items())
-    monkeypatch.setattr(branch_stage, "ssim", real)
+    monkeypatch.setattr(branch_stage, "photometric", real)
     assert "l1" in stage.step()
     assert stage.iteration == 3
     assert stage.guard.skipped == 1

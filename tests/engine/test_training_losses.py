@@ -14,10 +14,11 @@ from hmtalker.camera import Camera
 from hmtalker.motion.config import GridShape, MotionConfig
 from hmtalker.motion.fields import FaceField
 from hmtalker.training.attention_losses import attention_error, attention_picture
+from hmtalker.training.composed import composed
 from hmtalker.training.descent import descend
 from hmtalker.training.field_rows import FieldRows
 from hmtalker.training.lips_rectangle import lips_rectangle
-from hmtalker.training.losses import alpha_terms, delta_terms, motion_factor, paint_over, region_mean, sees_hair
+from hmtalker.training.losses import alpha_terms, delta_terms, motion_factor, region_mean, sees_hair
 from hmtalker.training.parameters import GaussianParameters
 from hmtalker.training.perceptual import PerceptualLoss, at_least
 from hmtalker.training.scene import Scene
@@ -61,15 +62,38 @@ def test_an_empty_region_has_no_mean_instead_of_none_at_all():
     assert torch.equal(values.grad, torch.zeros(3, 3))
 
 
-def test_what_is_painted_over_teaches_nothing():
-    image = torch.rand(4, 4, 3, requires_grad=True)
-    where = torch.zeros(4, 4)
-    where[:2] = 1
-    painted, truth = paint_over(image, torch.rand(4, 4, 3), where, torch.tensor([0.0, 1.0, 0.0]))
-    assert torch.equal(painted[:2], truth[:2])
-    (painted - truth).abs().sum().backward()
-    assert torch.count_nonzero(image.grad[:2]) == 0
-    assert torch.count_nonzero(image.grad[2:]) > 0
+def test_a_layer_over_a_colour_and_its_gradients_are_those_of_plain_torch():
+    made = torch.Generator().manual_seed(0)
+    rgb, alpha, hair = (torch.rand(5, 7, *more, generator=made) for more in ((3,), (), ()))
+    colour, weight = torch.tensor([0.2, 0.9, 0.4]), torch.rand(5, 7, 3, generator=made)
+
+    def plain(rgb, alpha, hidden):
+        image = rgb + (1 - alpha)[..., None] * colour
+        return image if hidden is None else image * (1 - hidden)[..., None] + colour * hidden[..., None]
+
+    for hidden in (None, hair):
+        found = []
+        for way in (lambda *layer: composed(layer[0], layer[1], colour, layer[2]), plain):
+            learning = [rgb.clone().requires_grad_(), alpha.clone().requires_grad_()]
+            image = way(*learning, hidden)
+            (weight * image).sum().backward()
+            found.append([image.detach(), *(tensor.grad for tensor in learning)])
+        for here, there in zip(*found, strict=True):
+            torch.testing.assert_close(here, there)
+        torch.testing.assert_close(composed(rgb, alpha, colour, hidden), found[1][0])
+
+
+def test_what_is_hidden_teaches_nothing():
+    image, alpha = torch.rand(4, 4, 3, requires_grad=True), torch.rand(4, 4, requires_grad=True)
+    hidden, colour = torch.zeros(4, 4), torch.tensor([0.0, 1.0, 0.0])
+    hidden[:2] = 1
+    here = composed(image, alpha, colour, hidden)
+    truth = composed(torch.rand(4, 4, 3), torch.rand(4, 4), colour, hidden)
+    assert torch.equal(here[:2], truth[:2])
+    (here - truth).abs().sum().backward()
+    for learning in (image, alpha):
+        assert torch.count_nonzero(learning.grad[:2]) == 0
+        assert torch.count_nonzero(learning.grad[2:]) > 0
 
 
 def test_hair_is_seen_in_one_of_seven_steps_while_motion_learns():

@@ -39,6 +39,7 @@ def find_networks() -> Path:
 
 def load_networks(folder: str | Path, *, threads: int = 1) -> FaceNetworks:
     """The networks in `folder`, each on up to `threads` cores. Raises :class:`HMTalkerError`."""
+
     def network(file_name: str, source: str, *outputs: str) -> Callable[[np.ndarray], Any]:
         path = Path(folder) / file_name
         try:
