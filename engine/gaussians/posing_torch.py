@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,14 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..rasterize.workers import Workers
 from .posing import common_row
 from .posing_gradient import pose_gradient_rows
 from .posing_kernel import pose_rows
 from .sh import basis
 
 Posed = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-CHUNK = 4096
-"""Gaussians that are not worth a thread of their own."""
 
 
 def pose_torch(
@@ -35,11 +32,12 @@ def pose_torch(
     head_translation: Tensor,  # [3] metres
     pivot: Tensor,  # [3] metres
     camera_position: Tensor,  # [3] metres
+    workers: Workers | None = None,
 ) -> Posed:
     """Deform, activate, colour and skin one set (arXiv 2508.10566, Eq (1): theta + delta).
 
     Returns means [N,3], quaternions [N,4] of unit length, scales [N,3] metres, opacities [N] 0..1, colors [N,3] >= 0.
-    float32 on a CPU runs in one fused pass, where head, pivot and camera want no gradient.
+    float32 on a CPU runs in one fused pass, where head, pivot and camera want no gradient, on the threads of `workers`.
     """
     where = (head_weights, head_rotation, head_translation, pivot, camera_position)
     what = (means, raw_scales, quats, raw_opacities, sh) if offsets is None else (means, quats, sh, offsets)
@@ -49,7 +47,7 @@ def pose_torch(
     if not fused:
         return pose_torch_plain(means, raw_scales, quats, raw_opacities, sh, head_weights, offsets, *where[1:])
     common = common_row(*(tensor.double().numpy() for tensor in where[1:]))
-    return _FusedPose.apply(means, raw_scales, quats, raw_opacities, sh, offsets, head_weights, common)
+    return _FusedPose.apply(means, raw_scales, quats, raw_opacities, sh, offsets, head_weights, common, workers)
 
 
 def pose_torch_plain(
@@ -101,6 +99,7 @@ class _FusedPose(torch.autograd.Function):
         offsets: Tensor | None,
         head_weights: Tensor,
         common: np.ndarray,
+        workers: Workers | None,
     ) -> Posed:
         count = len(means)
         moved = np.zeros((count, 3), np.float32) if offsets is None else _array(offsets)
@@ -108,9 +107,9 @@ class _FusedPose(torch.autograd.Function):
         inputs = (_array(means), _array(raw_scales), _array(quats))
         flat, weights = _array(sh).reshape(count, 3 * sh.shape[1]), _array(head_weights)
         out = [np.empty((count, width), np.float32) for width in (3, 4, 3, 3)]
-        _spread(count, lambda start, stop: pose_rows(start, stop, *inputs, flat, weights, moved, common, *out))
+        _spread(count, workers, lambda start, stop: pose_rows(start, stop, *inputs, flat, weights, moved, common, *out))
         ctx.save_for_backward(means, raw_scales, quats, sh, head_weights, opacities, offsets)
-        ctx.common = common
+        ctx.common, ctx.workers = common, workers
         posed_means, quaternions, scales, colors = (torch.from_numpy(array) for array in out)
         return posed_means, quaternions, scales, opacities, colors
 
@@ -127,6 +126,7 @@ class _FusedPose(torch.autograd.Function):
         out_opacities, out_sh = np.empty(count, np.float32), np.empty(flat.shape, np.float32)
         _spread(
             count,
+            ctx.workers,
             lambda start, stop: pose_gradient_rows(
                 start, stop, *inputs, flat, weights, moved, ctx.common, *upstream, out, out_opacities, out_sh
             ),
@@ -134,28 +134,20 @@ class _FusedPose(torch.autograd.Function):
         whole = torch.from_numpy(out)
         d_offsets = None if offsets is None else whole[:, : offsets.shape[1]]
         d_sh = torch.from_numpy(out_sh).view(sh.shape)
-        return (
-            whole[:, :3], whole[:, 7:], whole[:, 3:7], torch.from_numpy(out_opacities), d_sh, d_offsets, None, None,
-        )  # fmt: skip
+        learning = (whole[:, :3], whole[:, 7:], whole[:, 3:7], torch.from_numpy(out_opacities), d_sh, d_offsets)
+        return *learning, None, None, None
 
 
 def _array(tensor: Tensor) -> np.ndarray:
     return np.asarray(tensor.detach().contiguous().numpy())
 
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="hmtalker-pose")
-
-
-def _spread(count: int, work: Callable[[int, int], None]) -> None:
-    """Do rows 0..count on as many threads as torch uses."""
-    parts = max(1, min(torch.get_num_threads(), count // CHUNK))
-    edges = [count * part // parts for part in range(parts + 1)]
-    rest = [_pool(parts).submit(work, edges[part], edges[part + 1]) for part in range(1, parts)]
-    work(edges[0], edges[1])
-    for future in rest:
-        future.result()
+def _spread(count: int, workers: Workers | None, work: Callable[[int, int], None]) -> None:
+    """Do rows 0..count, which have nothing to do with each other."""
+    if workers is None:
+        work(0, count)
+    else:
+        workers.run(lambda worker, of: work(count * worker // of, count * (worker + 1) // of))
 
 
 def quaternion_from_matrix_torch(matrix: Tensor) -> Tensor:

@@ -31,10 +31,9 @@ class GradientStatistics:
 
     def add(self, means2d_gradient: Tensor, radii: Tensor, width: int, height: int) -> None:
         """means2d_gradient [N,2] per pixel; radii [N]; the crop's size scales the gradient to half images."""
-        visible = radii > 0
-        length = (means2d_gradient * torch.tensor([width / 2, height / 2])).norm(dim=1)
-        self.total[visible] += length[visible]
-        self.seen[visible] += 1
+        across, down = means2d_gradient.unbind(1)  # 0 for what is culled
+        self.total += ((width / 2) * across).square_().addcmul_(down, down, value=(height / 2) ** 2).sqrt_()
+        self.seen += radii > 0
         self.radius = torch.maximum(self.radius, radii.float())
 
     def mean(self) -> Tensor:

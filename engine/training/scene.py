@@ -69,6 +69,7 @@ class Scene:
             translation,
             self.pivot,
             eye,
+            self.threads.workers,
         )
         rgb, alpha, screen = rasterize(*posed, camera, None, self.rasterizers[name])
         return RenderedLayer(rgb, alpha, screen, posed)

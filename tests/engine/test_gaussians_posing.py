@@ -149,6 +149,25 @@ def test_threads_change_nothing():
         np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))
 
 
+def test_threads_change_nothing_of_gradients():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from hmtalker.gaussians.posing_torch import pose_torch
+    from hmtalker.rasterize.workers import Workers
+
+    fixed = [torch.as_tensor(np.array(value)).float() for value in (TURNED.matrix(), TURNED.translation, PIVOT, CAMERA)]
+    found = []
+    for workers in (None, Workers(3)):
+        *inputs, weights = (torch.from_numpy(array) for array in random_set(1003).arrays().values())
+        inputs = [tensor.clone().requires_grad_() for tensor in inputs]
+        offsets = torch.from_numpy(random_offsets(1003, 10)).requires_grad_()
+        result = pose_torch(*inputs, weights, offsets, *fixed, workers)
+        sum(value.square().sum() for value in result).backward()
+        found.append([*result, *(tensor.grad for tensor in (*inputs, offsets))])
+    for alone, together in zip(*found, strict=True):
+        assert alone.detach().abs().max() > 0
+        assert torch.equal(alone, together)
+
+
 def test_neutral_pose_leaves_positions_alone():
     gaussians = random_set(100)
     posed = Poser(gaussians).pose(None, STILL, PIVOT, CAMERA)
