@@ -25,11 +25,12 @@ from .densify import GradientStatistics, densify_and_prune, opacity_limit
 from .field_rows import FieldRows
 from .finished_face import FinishedFace
 from .frame_conditions import Conditions
+from .frame_edge import within_frame
 from .lips_rectangle import lips_rectangle
 from .losses import alpha_terms, delta_terms, motion_factor, sees_hair
 from .motion_optimiser import motion_optimiser
 from .pairing_draw import draw_pairing
-from .parameters import GaussianParameters
+from .parameters import GaussianParameters, replace_rows
 from .perceptual import PerceptualLoss
 from .scene import RenderedLayer, Scene, over, random_background
 from .schedules import BranchSchedule, Pairings
@@ -261,7 +262,13 @@ class BranchStage:
             group["lr"] = group["start"] * motion_factor(schedule, self.iteration)
 
     def _densify(self) -> None:
+        """Now and then densify and prune; at the end of the face drop what has grown out of the frame since."""
         schedule = self.schedule
+        if self.branch == "face" and self.iteration == schedule.iterations:
+            within = within_frame(self.parameters, self.camera)
+            if within.any():
+                replace_rows(self.parameters, self.optimiser, torch.nonzero(within).squeeze(1))
+            return
         inside = schedule.densify_from < self.iteration <= schedule.densify_until
         if not inside or self.iteration % schedule.densify_every:
             return
@@ -276,5 +283,6 @@ class BranchStage:
             self.generator,
             largest_radius=schedule.prune_radius if moved else 0.0,
             largest_scale=schedule.prune_scale if moved else 0.0,
+            allowed=within_frame(self.parameters, self.camera) if self.branch == "face" else None,
         )
         self.field.encoding = None

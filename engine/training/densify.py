@@ -52,11 +52,12 @@ def densify_and_prune(
     *,
     largest_radius: float = 0.0,
     largest_scale: float = 0.0,
+    allowed: Tensor | None = None,
 ) -> GradientStatistics:
     """Clone small Gaussians with a large gradient, split large ones, drop the transparent and the never seen.
 
-    largest_radius (pixels), largest_scale (metres): what is larger is dropped too; 0: however large. A set of which
-    nothing would be left stays as it is.
+    largest_radius (pixels), largest_scale (metres): what is larger is dropped too; 0: however large. allowed: bool [N],
+    the others are dropped. A set of which nothing would be left stays as it is.
     """
     with torch.no_grad():
         opacity = torch.sigmoid(parameters.raw_opacities)
@@ -65,6 +66,8 @@ def densify_and_prune(
             keep &= statistics.radius <= largest_radius
         if largest_scale > 0:
             keep &= torch.nn.functional.softplus(parameters.raw_scales).amax(1) <= largest_scale
+        if allowed is not None:
+            keep &= allowed
         if not keep.any():
             return GradientStatistics(parameters.count)
         room = max(0, maximum - int(keep.sum()))
@@ -83,7 +86,7 @@ def densify_and_prune(
         scales = torch.nn.functional.softplus(parameters.raw_scales.data[first])
         smaller = scales / SPLIT_SHRINK
         raw = torch.where(smaller > 20, smaller, torch.log(torch.expm1(smaller.clamp(min=1e-9))))
-        axes = _axes(parameters.quaternions.data[first])
+        axes = axes_of(parameters.quaternions.data[first])
         for target in (first, second):
             step = torch.randn(scales.shape, generator=generator) * scales
             parameters.means.data[target] += torch.einsum("nij,nj->ni", axes, step)
@@ -91,7 +94,7 @@ def densify_and_prune(
     return GradientStatistics(parameters.count)
 
 
-def _axes(quaternions: Tensor) -> Tensor:
+def axes_of(quaternions: Tensor) -> Tensor:
     """quaternions [n,4] wxyz -> rotation matrices [n,3,3]."""
     w, x, y, z = torch.nn.functional.normalize(quaternions, dim=1).unbind(1)
     return torch.stack(
