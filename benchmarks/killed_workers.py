@@ -83,6 +83,7 @@ def kill_many(options: argparse.Namespace, folder: Path) -> int:
         "without a sentence": 0,
     }
     while counts["worker"] + counts["starter"] < options.kills:
+        from_nothing = not work_folder(output).exists()
         starter, began = launch(options, output), time.monotonic()
         try:
             starter.wait(chance.uniform(0.1, 1.1 * length))
@@ -94,7 +95,8 @@ def kill_many(options: argparse.Namespace, folder: Path) -> int:
             counts["orphans"] += worker is not None and not gone(worker)
             counts["damaged"] += not all(whole(path) for path in work_folder(output).glob("*.pt"))
         else:
-            length = min(length, time.monotonic() - began)  # the machine may have become quieter
+            if from_nothing:  # the machine may have become quieter
+                length = min(length, time.monotonic() - began)
             counts["finished"] += 1
             counts["different"] += starter.returncode != 0 or not same(expected, arrays_of(output))
             shutil.rmtree(work_folder(output))

@@ -40,7 +40,8 @@ def add(context: bpy.types.Context, avatar_path: str = "", name: str | None = No
     name = name or avatar.header.get("name") or path.stem
     mesh = card.new_mesh(name, camera_view.bounds_of(avatar), camera_view.object_from_canonical(avatar))
     avatar_object = bpy.data.objects.new(name, mesh)
-    avatar_object.display_type = "BOUNDS"  # as viewport_shading has it in Solid shading
+    card.set_display(avatar_object, card.OUTLINE)
+    avatar_object.color = card.CLEAR
     if hasattr(avatar_object, "cycles"):
         avatar_object.cycles.use_deform_motion = False  # vertex n of one frame is another place of the next one's face
     avatar_object.location = context.scene.cursor.location
@@ -152,7 +153,7 @@ def no_speaker_reason(context: bpy.types.Context, scene: bpy.types.Scene) -> str
         return ""
     if exist():
         return "No avatar is selected; choose which avatar speaks in the HM-Talker panel"
-    return "There is no avatar yet; add one with Add > Talking Avatar"
+    return "There is no avatar yet; add one in the 3D View with Add > Talking Avatar"
 
 
 def home_scene(context: bpy.types.Context, avatar_object: bpy.types.Object) -> bpy.types.Scene:

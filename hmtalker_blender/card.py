@@ -22,6 +22,10 @@ COLOUR = "hmtalker_colour"
 MARK = "hmtalker_card"
 """Property of meshes that may be rewritten. An artist's own mesh never is."""
 MATERIAL = "HM-Talker Face"
+OUTLINE, CARD = "BOUNDS", "TEXTURED"
+"""Display types of an avatar object: the edges of its box, or the card. Any other is the artist's choice, and stays."""
+CLEAR = (1.0, 1.0, 1.0, 0.0)
+"""Colour of the card in Solid shading, where the face is drawn by ``viewport_face``: nothing is seen of it."""
 
 
 def is_card(candidate: bpy.types.Object) -> bool:
@@ -77,6 +81,11 @@ def write_box(mesh: bpy.types.Mesh, avatar_bounds: np.ndarray, object_from_canon
     mesh.update()
 
 
+def set_display(avatar_object: bpy.types.Object, kind: str) -> None:
+    """Display an avatar as OUTLINE or as CARD. In Front keeps the card's depth out of Solid viewports' own."""
+    avatar_object.display_type, avatar_object.show_in_front = kind, kind == CARD
+
+
 def clear(mesh: bpy.types.Mesh) -> None:
     """Leave nothing to see of the mesh."""
     mesh.clear_geometry()
@@ -117,6 +126,7 @@ def _material() -> bpy.types.Material:
         node.location = 180 * column, 0
     material.surface_render_method = "BLENDED"  # exact where hair is half transparent; Dithered would be noise there
     material.use_transparent_shadow = True
+    material.diffuse_color = CLEAR
     if hasattr(material, "cycles"):
         material.cycles.emission_sampling = "NONE"  # a face is no lamp: looking for its light only costs samples
     return material

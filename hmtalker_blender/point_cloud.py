@@ -14,7 +14,7 @@ import numpy as np
 from bpy.app.handlers import persistent
 
 from ..engine.rasterize import Splats
-from . import avatar_object, avatars_shown, preferences, renderers
+from . import avatar_object, avatars_shown, event_handlers, preferences, renderers
 
 OWNER_KEY = "hmtalker_gaussians_of"
 """Object property: name of the avatar whose Gaussians a point cloud shows."""
@@ -95,11 +95,14 @@ def _on_frame(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
         follow(depsgraph)
 
 
+HANDLERS: event_handlers.Handlers = (("frame_change_post", _on_frame),)
+
+
 def attach() -> None:
     """Follow the frames."""
-    bpy.app.handlers.frame_change_post.append(_on_frame)
+    event_handlers.attach(HANDLERS)
 
 
 def detach() -> None:
     """Stop following them."""
-    bpy.app.handlers.frame_change_post.remove(_on_frame)
+    event_handlers.detach(HANDLERS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import generated_layer, meta_strips, nla_tracks, time_map, versions
+from . import event_handlers, generated_layer, meta_strips, nla_tracks, time_map, versions
 
 if TYPE_CHECKING:
     from .performance_properties import HMT_PG_take
@@ -176,12 +176,14 @@ def _after_update(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> No
         follow()
 
 
+HANDLERS: event_handlers.Handlers = (("depsgraph_update_post", _after_update),)
+
+
 def attach() -> None:
     """Watch the Sequencer."""
-    bpy.app.handlers.depsgraph_update_post.append(_after_update)
+    event_handlers.attach(HANDLERS)
 
 
 def detach() -> None:
     """Stop watching."""
-    if _after_update in bpy.app.handlers.depsgraph_update_post:
-        bpy.app.handlers.depsgraph_update_post.remove(_after_update)
+    event_handlers.detach(HANDLERS)

@@ -2,7 +2,8 @@
 """Finished renders say that they are synthetic media: every file that Blender wrote in which a face of ours is seen.
 
 Faces are noted where they are drawn: by our render engine, as a card for EEVEE and Cycles, and in the Sequencer, whose
-strips show files that are marked themselves. A picture is marked once it is written, a film once it is finished.
+strips show files that are marked themselves. A picture is marked once it is written, a film once it is finished, and
+what the compositor's File Output nodes write once the frame is rendered.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from .. import engine
 from ..engine import marking
 from ..engine.errors import AvatarError
 from ..engine.png_file import synthetic_media_text
-from . import avatar_object, content_credentials, event_handlers, image_strips, meta_strips, versions
+from . import avatar_object, compositor_files, content_credentials, event_handlers, image_strips, meta_strips, versions
 
 log = logging.getLogger(__package__)
 
-NO_PLACE = "pictures as PNG, JPEG or OpenEXR and films as MP4, QuickTime, Matroska or WebM can be"
+NO_PLACE = "PNG, JPEG, OpenEXR, TIFF, WebP, JPEG 2000, MP4, QuickTime, Matroska, WebM, AVI and Ogg files can be"
 Signature = tuple[int, int, int] | None
 
 
@@ -40,6 +41,8 @@ class _Render:
     """The same of all frames until now."""
     before: dict[Path, Signature] = field(default_factory=dict)
     """What stood where the render may write."""
+    outputs: dict[str, dict[Path, Signature]] = field(default_factory=dict)
+    """By scene: what stood where nodes of its compositor may write."""
     told: bool = False
 
 
@@ -69,9 +72,22 @@ def _on_init(scene: bpy.types.Scene, *_: Any) -> None:
 
 @persistent
 def _on_pre(scene: bpy.types.Scene, *_: Any) -> None:
-    if _render is not None and _render.scene == scene.name_full:
+    if _render is None:
+        return
+    _render.outputs[scene.name_full] = {path: _signature(path) for path in compositor_files.places(scene)}
+    if _render.scene == scene.name_full:
         for path in _places(scene):
             _render.before.setdefault(path, _signature(path))
+
+
+@persistent
+def _on_post(scene: bpy.types.Scene, *_: Any) -> None:
+    """Of any scene: the Sequencer's scenes have compositors of their own."""
+    if _render is None:
+        return
+    before = _render.outputs.pop(scene.name_full, {})
+    written = [path for path in compositor_files.places(scene) if _signature(path) not in (None, before.get(path))]
+    _mark(written, _render.now)
 
 
 @persistent
@@ -99,6 +115,11 @@ def _finish(scene: bpy.types.Scene, faces: Iterable[str]) -> None:
     """Mark what was written since the last time, if there are faces in it."""
     assert _render is not None
     written = [path for path in _places(scene) if _render.before.pop(path, None) != _signature(path)]
+    _mark(written, faces)
+
+
+def _mark(written: Iterable[Path], faces: Iterable[str]) -> None:
+    assert _render is not None
     if not faces:
         return
     owners = "; ".join(sorted(filter(None, faces)))
@@ -176,6 +197,7 @@ def _file_of(strip: bpy.types.Strip, frame: int | None) -> Path:
 HANDLERS: event_handlers.Handlers = (
     ("render_init", _on_init),
     ("render_pre", _on_pre),
+    ("render_post", _on_post),
     ("render_write", _on_write),
     ("render_complete", _on_end),
     ("render_cancel", _on_end),

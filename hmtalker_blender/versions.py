@@ -6,6 +6,7 @@ Differences are detected by what the API offers, never by version number.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import bpy
@@ -89,3 +90,28 @@ def used_nodes(owner: bpy.types.Material | bpy.types.World) -> list[bpy.types.No
 def _always_has_nodes(owner: bpy.types.ID) -> bool:
     switch = owner.bl_rna.properties.get("use_nodes")
     return switch is None or getattr(switch, "is_deprecated", False)
+
+
+def compositor(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    """Return the scene's compositor nodes, None where they do not count: a node group since 5.0, its own before."""
+    if "compositing_node_group" in scene.bl_rna.properties:
+        return scene.compositing_node_group
+    return scene.node_tree if scene.use_nodes else None
+
+
+def file_output_items(node: bpy.types.Node) -> list[tuple[str, bpy.types.ImageFormatSettings]]:
+    """Return the path of each file that a File Output node writes, without number and extension, and its format."""
+    several = node.format.file_format == "OPEN_EXR_MULTILAYER"  # all inputs in one file
+    if hasattr(node, "file_output_items"):
+        begin = os.path.join(node.directory, node.file_name)
+        items = [
+            (begin + item.name, item.format if item.override_node_format else node.format)
+            for item in node.file_output_items
+        ]
+        return [(begin, node.format)] if several else items
+    if several:
+        return [(node.base_path, node.format)]
+    return [
+        (os.path.join(node.base_path, slot.path), node.format if slot.use_node_format else slot.format)
+        for slot in node.file_slots
+    ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which of its two pictures an avatar shows in viewports: in Solid shading the one that is drawn for the view, over an
-outline; in Material Preview and Rendered its card, which Blender leaves out of objects that are displayed as bounds.
+outline; in Material Preview and Rendered its card, which Blender leaves out of objects that are displayed as bounds. A
+display type counts for all viewports: in Solid ones beside a Material Preview the card is there, but clear.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ import bpy
 
 from . import card, live_face
 
-OUTLINE, CARD = "BOUNDS", "TEXTURED"
-"""Display types of an avatar object. Any other is the artist's choice, and stays."""
 SHADED = ("MATERIAL", "RENDERED")
 
 
@@ -21,15 +20,15 @@ def wanted() -> str:
             shading = area.spaces.active.shading.type if area.type == "VIEW_3D" else ""
             own = shading == "RENDERED" and window.scene.render.engine == live_face.OWN_ENGINE
             if shading in SHADED and not own:
-                return CARD
-    return OUTLINE
+                return card.CARD
+    return card.OUTLINE
 
 
 def update() -> None:
     """Give every avatar that display type. Not while something is drawn."""
     kind = wanted()
     for avatar in _others(kind):
-        avatar.display_type = kind
+        card.set_display(avatar, kind)
 
 
 def update_soon() -> None:
@@ -44,7 +43,7 @@ def _others(kind: str) -> list[bpy.types.Object]:
         candidate
         for candidate in bpy.data.objects
         if candidate.hmtalker.is_avatar
-        and candidate.display_type in (OUTLINE, CARD)
+        and candidate.display_type in (card.OUTLINE, card.CARD)
         and candidate.display_type != kind
         and candidate.is_editable
         and card.is_card(candidate)

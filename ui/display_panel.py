@@ -5,29 +5,20 @@ from __future__ import annotations
 
 import bpy
 
-from ..hmtalker_blender import card, live_face, render_engine, view_range
+from ..hmtalker_blender import card, directed_avatar, live_face, render_engine, view_range
 from ..operators.add_point_cloud import HMT_OT_add_point_cloud
 from . import sections
-from .view3d_panel import HMT_PT_avatar, shown_avatar
+from .sidebar_panel import AvatarPanel
 
 
-class HMT_PT_in_scene(bpy.types.Panel):
+class HMT_PT_in_scene(AvatarPanel, bpy.types.Panel):
     """The face in viewport, EEVEE and Cycles"""
 
     bl_idname = "HMT_PT_in_scene"
     bl_label = "In the Scene"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = sections.CATEGORY
-    bl_parent_id = HMT_PT_avatar.bl_idname
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return shown_avatar(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, avatar = self.layout, shown_avatar(context)
+        layout, avatar = self.layout, directed_avatar.directed(context)
         layout.use_property_split = True
         settings = avatar.hmtalker.display
         layout.prop(settings, "in_scene")

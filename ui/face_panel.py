@@ -14,16 +14,14 @@ from ..operators.export_gaussians import HMT_OT_export_gaussians
 from ..operators.import_curves import HMT_OT_import_curves
 from ..operators.pose_assets import HMT_OT_make_pose_assets, HMT_OT_save_pose
 from . import sections
-from .layer_panel import _LayerPanel
-from .view3d_panel import HMT_PT_avatar
+from .sidebar_panel import AvatarPanel
 
 
-class HMT_PT_emotion(_LayerPanel, bpy.types.Panel):
+class HMT_PT_emotion(AvatarPanel, bpy.types.Panel):
     """Faces that are keyed in the artist's layer"""
 
     bl_idname = "HMT_PT_emotion"
     bl_label = "Emotion"
-    bl_parent_id = HMT_PT_avatar.bl_idname
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -56,12 +54,11 @@ def _set(button: bpy.types.OperatorProperties, layer: bpy.types.PropertyGroup, *
         setattr(button, name, value)
 
 
-class HMT_PT_exchange(_LayerPanel, bpy.types.Panel):
+class HMT_PT_exchange(AvatarPanel, bpy.types.Panel):
     """The performance on other faces and in other programs"""
 
     bl_idname = "HMT_PT_exchange"
     bl_label = "Other Faces and Programs"
-    bl_parent_id = HMT_PT_avatar.bl_idname
 
     def draw(self, context: bpy.types.Context) -> None:
         told: set[str] = set()
@@ -75,12 +72,11 @@ class HMT_PT_exchange(_LayerPanel, bpy.types.Panel):
         sections.draw_button(column, context, HMT_OT_export_gaussians, "EXPORT", told=told)
 
 
-class HMT_PT_help(_LayerPanel, bpy.types.Panel):
+class HMT_PT_help(AvatarPanel, bpy.types.Panel):
     """What to do when something does not work"""
 
     bl_idname = "HMT_PT_help"
     bl_label = "Help"
-    bl_parent_id = HMT_PT_avatar.bl_idname
 
     def draw(self, context: bpy.types.Context) -> None:
         sections.draw_button(self.layout, context, HMT_OT_doctor, "INFO")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sliders of Action Units: the 17 as a list; wider sets in groups, with left and right of a unit in a row below it."""
+"""Sliders of Action Units: the 17 as a list; wider sets in groups, with left and right of a unit in a row below it.
+
+Names stand in the sliders: half a sidebar would be too narrow for them.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,5 @@ def _draw(
             column.prop(values, code, slider=True)
             if code not in units.muscles:
                 row = column.row(align=True)
-                row.use_property_split = False
                 for side in SIDES:
                     row.prop(values, code + side, text=SIDE_NAMES[side], slider=True)

@@ -10,26 +10,14 @@ from ..operators.clean_up import HMT_OT_clean_up, HMT_OT_restore_keys
 from ..operators.remove_performance import HMT_OT_remove_performance
 from ..operators.reset_layer import HMT_OT_reset_layer
 from . import sections
-from .view3d_panel import HMT_PT_avatar
+from .sidebar_panel import AvatarPanel
 
 
-class _LayerPanel:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = sections.CATEGORY
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return directed_avatar.directed(context) is not None
-
-
-class HMT_PT_layer(_LayerPanel, bpy.types.Panel):
+class HMT_PT_layer(AvatarPanel, bpy.types.Panel):
     """What becomes of the generated layer; keys made by hand are a layer of their own on top"""
 
     bl_idname = "HMT_PT_layer"
     bl_label = "Generated Layer"
-    bl_parent_id = HMT_PT_avatar.bl_idname
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -54,7 +42,7 @@ class HMT_PT_layer(_LayerPanel, bpy.types.Panel):
             sections.draw_button(column, context, HMT_OT_restore_keys, "KEYFRAME", told=told)
 
 
-class HMT_PT_layer_units(_LayerPanel, bpy.types.Panel):
+class HMT_PT_layer_units(AvatarPanel, bpy.types.Panel):
     """Strength, solo and mute of every Action Unit"""
 
     bl_idname = "HMT_PT_layer_units"
@@ -73,7 +61,7 @@ class HMT_PT_layer_units(_LayerPanel, bpy.types.Panel):
             row.prop(unit, "mute", text="", icon="HIDE_ON" if unit.mute else "HIDE_OFF")
 
 
-class HMT_PT_takes(_LayerPanel, bpy.types.Panel):
+class HMT_PT_takes(AvatarPanel, bpy.types.Panel):
     """What the avatar performs, and what it lacks"""
 
     bl_idname = "HMT_PT_takes"

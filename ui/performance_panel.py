@@ -10,7 +10,7 @@ from ..hmtalker_blender import directed_avatar
 from ..hmtalker_blender.engine_paths import ASSETS
 from ..operators.performance_preset import SUBFOLDER, HMT_OT_performance_preset_add
 from . import sections
-from .view3d_panel import HMT_PT_avatar
+from .sidebar_panel import AvatarPanel
 
 
 class HMT_PT_performance_presets(PresetPanel, bpy.types.Panel):
@@ -23,21 +23,12 @@ class HMT_PT_performance_presets(PresetPanel, bpy.types.Panel):
     preset_add_operator = HMT_OT_performance_preset_add.bl_idname
 
 
-class HMT_PT_performance(bpy.types.Panel):
+class HMT_PT_performance(AvatarPanel, bpy.types.Panel):
     """How the next performance is given"""
 
     bl_idname = "HMT_PT_performance"
     bl_label = "Performance"
     bl_translation_context = sections.CATEGORY  # Blender's own translation means how fast something is
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = sections.CATEGORY
-    bl_parent_id = HMT_PT_avatar.bl_idname
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return directed_avatar.directed(context) is not None
 
     def draw_header_preset(self, _context: bpy.types.Context) -> None:
         HMT_PT_performance_presets.draw_panel_header(self.layout)

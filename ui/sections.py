@@ -36,15 +36,23 @@ def draw_button(
         draw_sentence(layout, context, reason, "INFO")
 
 
-def draw_job(layout: bpy.types.UILayout) -> None:
-    """Draw what is under way, with a way to stop it."""
+def draw_jobs(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw all that is under way, with a way to stop it."""
     if (preparing := kernel_preparation.progress()) is not None:
-        layout.progress(factor=preparing[0], text=preparing[1])
+        fraction, sentence = preparing
+        layout.progress(factor=fraction, text=f"{fraction:.0%}")
+        draw_sentence(layout, context, sentence, "SORTTIME")
     for job in jobs.running:
         layout.label(text=job.title)
-        row = layout.row(align=True)
-        row.progress(factor=job.fraction, text=job.status)
-        row.operator(HMT_OT_cancel_job.bl_idname, text="", icon="CANCEL").title = job.title
+        draw_progress(layout, context, job)
+
+
+def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, job: jobs.Job) -> None:
+    """Draw how far a job is, a way to stop it, and what it does, which is longer than a bar is wide."""
+    row = layout.row(align=True)
+    row.progress(factor=job.fraction, text=f"{job.fraction:.0%}")
+    row.operator(HMT_OT_cancel_job.bl_idname, text="", icon="CANCEL").title = job.title
+    draw_sentence(layout, context, job.status, "SORTTIME")
 
 
 def draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, owner: bpy.types.ID | None) -> None:

@@ -52,7 +52,7 @@ class HMT_PT_sequencer(bpy.types.Panel):
                 column.prop(strip.hmtalker, "is_speech")
         frames_section.draw(layout, context, scene, told)
         dub_section.draw(layout, context, scene, told)
-        sections.draw_job(layout)
+        sections.draw_jobs(layout, context)
         sections.draw_problem(layout, context, scene)
 
 

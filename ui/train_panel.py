@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..hmtalker_blender import capture_job, capture_report, engine_environment, jobs
-from ..operators.cancel_job import HMT_OT_cancel_job
+from ..hmtalker_blender import capture_job, capture_report, engine_environment
 from ..operators.capture import HMT_OT_capture
 from ..operators.choose_videos import HMT_OT_add_videos, HMT_OT_remove_video
 from ..operators.open_report import HMT_OT_open_report
 from ..operators.training_environment import HMT_OT_check_environment, HMT_OT_copy_install_command
 from . import sections
+from .sidebar_panel import SidebarPanel
 
 if TYPE_CHECKING:
     from ..hmtalker_blender.properties import HMT_PG_capture, HMT_PG_video
@@ -40,14 +40,11 @@ class HMT_UL_videos(bpy.types.UIList):
         layout.label(text=item.name, icon="FILE_MOVIE", translate=False)
 
 
-class HMT_PT_train(bpy.types.Panel):
+class HMT_PT_train(SidebarPanel, bpy.types.Panel):
     """From videos of a person to a training set"""
 
     bl_idname = "HMT_PT_train"
     bl_label = "Train Avatar"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = sections.CATEGORY
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -66,7 +63,7 @@ class HMT_PT_train(bpy.types.Panel):
             column.prop(settings, name)
         job = capture_job.running()
         if job is not None:
-            _draw_progress(layout, context, job)
+            sections.draw_progress(layout, context, job)
             return
         sections.draw_button(layout, context, HMT_OT_capture, "RENDER_ANIMATION", told=told)
         if settings.last_error:
@@ -93,13 +90,6 @@ def _draw_environment(layout: bpy.types.UILayout, context: bpy.types.Context) ->
         row.operator(HMT_OT_copy_install_command.bl_idname, icon="COPYDOWN")
         row.operator(HMT_OT_check_environment.bl_idname, text="", icon="FILE_REFRESH")
     return found.reason
-
-
-def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, job: jobs.Job) -> None:
-    row = layout.row(align=True)
-    row.progress(factor=job.fraction, text=f"{job.fraction:.0%}")
-    row.operator(HMT_OT_cancel_job.bl_idname, text="", icon="CANCEL").title = job.title
-    sections.draw_sentence(layout, context, job.status, "SORTTIME")  # longer than a bar is wide
 
 
 def _draw_report(layout: bpy.types.UILayout, context: bpy.types.Context, report: capture_report.Report | None) -> None:

@@ -9,10 +9,10 @@ import bpy
 
 from ..hmtalker_blender import engine_environment, train_job, training_picture
 from ..operators.add_avatar import HMT_OT_add_avatar
-from ..operators.cancel_job import HMT_OT_cancel_job
 from ..operators.recall_training import HMT_OT_recall_training
 from ..operators.train import HMT_OT_train
 from . import sections
+from .sidebar_panel import SidebarPanel
 from .train_panel import HMT_PT_train
 
 if TYPE_CHECKING:
@@ -25,14 +25,11 @@ ICON_UNIT = 20.0
 LARGEST_ICON = 16.0
 
 
-class HMT_PT_training(bpy.types.Panel):
+class HMT_PT_training(SidebarPanel, bpy.types.Panel):
     """From a training set to an avatar"""
 
     bl_idname = "HMT_PT_training"
     bl_label = "Training"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = sections.CATEGORY
     bl_parent_id = HMT_PT_train.bl_idname
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -43,10 +40,7 @@ class HMT_PT_training(bpy.types.Panel):
         job = train_job.running()
         _draw_settings(layout, settings, enabled=job is None)
         if job is not None:
-            row = layout.row(align=True)
-            row.progress(factor=job.fraction, text=f"{job.fraction:.0%}")
-            row.operator(HMT_OT_cancel_job.bl_idname, text="", icon="CANCEL").title = job.title
-            sections.draw_sentence(layout, context, job.status, "SORTTIME")  # longer than a bar is wide
+            sections.draw_progress(layout, context, job)
             if job.losses:
                 sections.draw_sentence(layout, context, job.losses, "BLANK1")
             _draw_picture(layout, context, job.picture)

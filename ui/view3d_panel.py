@@ -6,39 +6,26 @@ from __future__ import annotations
 import bpy
 
 from ..engine.consent import consent_sentence
-from ..hmtalker_blender import avatar_object, versions
+from ..hmtalker_blender import avatar_object, directed_avatar
 from ..operators.add_avatar import HMT_OT_add_avatar
 from ..operators.add_sample_speech import HMT_OT_add_sample_speech
 from ..operators.animate_strip import HMT_OT_animate_from_strip
 from ..operators.render_to_sequencer import HMT_OT_render_to_sequencer
 from . import face_sliders, sections
+from .sidebar_panel import AVATAR_PANEL, AvatarPanel, SidebarPanel
 
 
-def shown_avatar(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the avatar that the sidebar is about: the active one, else the scene's."""
-    active = context.active_object
-    if active is not None and active.hmtalker.is_avatar:
-        return active
-    return avatar_object.speaker(context, versions.sequencer_scene(context))
-
-
-class _Sidebar:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = sections.CATEGORY
-
-
-class HMT_PT_avatar(_Sidebar, bpy.types.Panel):
+class HMT_PT_avatar(SidebarPanel, bpy.types.Panel):
     """The avatar and its verbs"""
 
-    bl_idname = "HMT_PT_avatar"
+    bl_idname = AVATAR_PANEL
     bl_label = "Talking Avatar"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        avatar = shown_avatar(context)
+        avatar = directed_avatar.directed(context)
         if avatar is None:
             sections.draw_button(layout, context, HMT_OT_add_avatar, "USER", "Add Talking Avatar")
             sections.draw_problem(layout, context, context.scene)
@@ -49,52 +36,40 @@ class HMT_PT_avatar(_Sidebar, bpy.types.Panel):
         sections.draw_button(column, context, HMT_OT_add_sample_speech, "SPEAKER")
         sections.draw_button(column, context, HMT_OT_animate_from_strip, "PLAY_SOUND")
         sections.draw_button(column, context, HMT_OT_render_to_sequencer, "RENDER_ANIMATION")
-        sections.draw_job(layout)
+        sections.draw_jobs(layout, context)
         sections.draw_problem(layout, context, avatar)
 
 
-class _FacePanel(_Sidebar):
-    bl_parent_id = HMT_PT_avatar.bl_idname
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return shown_avatar(context) is not None
-
-    def _column(self) -> bpy.types.UILayout:
-        self.layout.use_property_split = True
-        return self.layout.column(align=True)
-
-
-class HMT_PT_upper_face(_FacePanel, bpy.types.Panel):
+class HMT_PT_upper_face(AvatarPanel, bpy.types.Panel):
     """Action Units of brows and eyes"""
 
     bl_idname = "HMT_PT_upper_face"
     bl_label = "Upper Face"
 
     def draw(self, context: bpy.types.Context) -> None:
-        face_sliders.draw_upper_face(self._column(), shown_avatar(context))
+        face_sliders.draw_upper_face(self.layout.column(align=True), directed_avatar.directed(context))
 
 
-class HMT_PT_lower_face(_FacePanel, bpy.types.Panel):
+class HMT_PT_lower_face(AvatarPanel, bpy.types.Panel):
     """Action Units of mouth and chin"""
 
     bl_idname = "HMT_PT_lower_face"
     bl_label = "Lower Face"
 
     def draw(self, context: bpy.types.Context) -> None:
-        face_sliders.draw_lower_face(self._column(), shown_avatar(context))
+        face_sliders.draw_lower_face(self.layout.column(align=True), directed_avatar.directed(context))
 
 
-class HMT_PT_head_and_speech(_FacePanel, bpy.types.Panel):
+class HMT_PT_head_and_speech(AvatarPanel, bpy.types.Panel):
     """Head pose, and how much the speech itself shapes the mouth"""
 
     bl_idname = "HMT_PT_head_and_speech"
     bl_label = "Head and Speech"
 
     def draw(self, context: bpy.types.Context) -> None:
-        column = self._column()
-        values = shown_avatar(context).hmtalker
+        self.layout.use_property_split = True
+        column = self.layout.column(align=True)
+        values = directed_avatar.directed(context).hmtalker
         column.prop(values, "head_rotation")
         column.prop(values, "head_translation")
         column.prop(values, "body_translation")
@@ -104,14 +79,14 @@ class HMT_PT_head_and_speech(_FacePanel, bpy.types.Panel):
         column.prop(values, "speech_time")
 
 
-class HMT_PT_about(_FacePanel, bpy.types.Panel):
+class HMT_PT_about(AvatarPanel, bpy.types.Panel):
     """Who made the avatar, and what may be done with it"""
 
     bl_idname = "HMT_PT_about"
     bl_label = "Licence and Attribution"
 
     def draw(self, context: bpy.types.Context) -> None:
-        header = avatar_object.loaded_header(shown_avatar(context))
+        header = avatar_object.loaded_header(directed_avatar.directed(context))
         if header is None:
             self.layout.label(text="Known once the avatar was used", icon="INFO")
             return

@@ -13,7 +13,7 @@ import numpy as np
 
 TERMS = 4
 """Offset, its slope to the right and down, gain - 1."""
-STEADINESS = np.array([1e-4, 0.02, 0.02, 0.05])
+STEADINESS = np.array([1e-4, 0.02, 0.02, 0.001])
 """How strongly each term is held at 0, in units of the evidence of all pixels of a face."""
 MOST_PIXELS = 4000
 ROUNDS = 6

@@ -43,7 +43,7 @@ def write_ply(path: str | Path, splats: Splats, sh: np.ndarray, comments: tuple[
             splats.means,
             np.zeros((count, 3)),
             sh[:, 0],
-            sh[:, 1:].transpose(0, 2, 1).reshape(count, -1),
+            sh[:, 1:].transpose(0, 2, 1).reshape(count, 3 * (coefficients - 1)),
             np.log(opacities) - np.log1p(-opacities),
             np.log(splats.scales.astype(np.float64)),
             splats.quaternions,

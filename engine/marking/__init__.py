@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import matroska, mp4, pictures
+from . import avi, matroska, mp4, ogg, pictures, tiff, webp
 
-KINDS = (pictures, mp4, matroska)
+KINDS = (pictures, tiff, webp, mp4, matroska, avi, ogg)
 
 
 def mark_file(path: Path, text: Mapping[str, str]) -> bool:

@@ -78,7 +78,7 @@ def _tags(values: Mapping[str, str]) -> bytes:
 def _contents(file: BinaryIO, segment: _Element) -> tuple[int, bytes, int] | None:
     """Return where the list of contents is, its entries, and how long it is with the space after it; None without."""
     head = _element(file, segment.start)
-    if head is None or head.identifier != SEEK_HEAD:
+    if head is None or head.identifier != SEEK_HEAD or head.start + head.size > segment.start + segment.size:
         return None
     file.seek(head.start)
     entries = file.read(head.size)

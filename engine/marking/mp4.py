@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark in MP4 and QuickTime films: one more box at the end, so that nothing of the film is written again."""
+"""The mark in MP4 and QuickTime films and JPEG 2000 pictures: one more box at the end, nothing written anew."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from pathlib import Path
 from ..png_file import SYNTHETIC_MEDIA, XMP_KEY
 
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
-"""Name of the box that holds XMP in an MP4 file (XMP specification part 3, 1.2.5)."""
+"""Name of the box that holds XMP in such files (XMP specification part 3, 1.1.4 and 1.2.5)."""
+CONTENT = {b"ftyp": b"moov", b"jP  ": b"jp2c"}
+"""Name of a file's first box -> of the one without which there is nothing to see."""
 MAX_XMP = 1 << 20
 MOST_BOXES = 100_000
 """In one file; a film has a handful, one that was written in fragments two for each of them."""
 
 
 def knows(head: bytes) -> bool:
-    """Say by the first bytes whether a file is such a film."""
-    return head[4:8] == b"ftyp"
+    """Say by the first bytes whether a file is one of these."""
+    return head[4:8] in CONTENT
 
 
 def is_marked(path: Path) -> bool:
-    """Say whether a film is marked."""
+    """Say whether a file is marked."""
     return SYNTHETIC_MEDIA in read_xmp(path)
 
 
@@ -31,7 +33,8 @@ def mark(path: Path, text: Mapping[str, str]) -> bool:
     """Append the XMP and say whether that could be done: a film without its index is unfinished. Raises OSError."""
     boxes = list(_boxes(path))
     size = path.stat().st_size
-    if not any(kind == b"moov" for kind, _start, _end in boxes) or boxes[-1][2] != size:
+    kinds = [kind for kind, _start, _end in boxes]
+    if not kinds or CONTENT[kinds[0]] not in kinds or boxes[-1][2] != size:
         return False
     append(path, xmp_box(text))
     return True
@@ -74,8 +77,11 @@ def read_xmp(path: Path) -> str:
 def _boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, start of the content and end of each box of the file, as far as they follow the format."""
     with path.open("rb") as file:
-        place = 0
+        size, place = file.seek(0, os.SEEK_END), 0
         for _number in range(MOST_BOXES):
+            if place > size:
+                return
+            file.seek(place)
             if len(head := file.read(8)) < 8:
                 return
             length, kind = struct.unpack(">I4s", head)
@@ -90,4 +96,3 @@ def _boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
                 return
             place += length
             yield kind, start, place
-            file.seek(place)

@@ -15,6 +15,8 @@ JPEG = b"\xff\xd8\xff"
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 """What XMP begins with in a JPEG (XMP specification part 3, 1.1.3)."""
 LONGEST_SEGMENT = 65533
+LOOKED_THROUGH = 1 << 17
+"""Bytes from the beginning of a JPEG in which its XMP is."""
 EXR = exr_file.MAGIC[:4]
 MULTIPART = 0x1000
 """Flag of an EXR that has several headers, and an empty one after the last."""
@@ -31,22 +33,21 @@ def is_marked(path: Path) -> bool:
         head = file.read(len(png_file.SIGNATURE))
         if head.startswith(JPEG):
             file.seek(0)
-            return JPEG_XMP in (start := file.read(1 << 17)) and SYNTHETIC_MEDIA.encode() in start
+            return JPEG_XMP in (start := file.read(LOOKED_THROUGH)) and SYNTHETIC_MEDIA.encode() in start
     texts = png_file.read_text(path) if head == png_file.SIGNATURE else exr_file.read_text(path)
     return SYNTHETIC_MEDIA in texts.get(XMP_KEY, "")
 
 
 def mark(path: Path, text: Mapping[str, str]) -> bool:
-    """Put the texts into a picture and say whether that could be done. Raises OSError."""
+    """Put the texts into a picture without XMP and say whether that could be done. Raises OSError."""
     data = path.read_bytes()
-    if data.startswith(png_file.SIGNATURE):
-        known = png_file.read_text(path)
-        parts = _png(data, {key: value for key, value in text.items() if key not in known})
-    elif data.startswith(JPEG):
-        parts = _jpeg(data, text)
+    is_png = data.startswith(png_file.SIGNATURE)
+    if data.startswith(JPEG):
+        parts = [] if JPEG_XMP in data[:LOOKED_THROUGH] else _jpeg(data, text)
     else:
-        known = exr_file.read_text(path)
-        parts = _exr(data, {key: value for key, value in text.items() if key not in known})
+        known = (png_file if is_png else exr_file).read_text(path)
+        more = {key: value for key, value in text.items() if key not in known}
+        parts = [] if XMP_KEY in known else (_png if is_png else _exr)(data, more)
     if not parts:
         return False
     write_atomically(path, parts)

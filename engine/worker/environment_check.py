@@ -32,7 +32,7 @@ PACKAGES = (
     Package("torch", "torch", "2.5"),
     Package("scipy", "scipy", "1.12"),
     Package("soundfile", "soundfile", "0.12"),
-    Package("av", "av", "12"),
+    Package("av", "av", "14"),
     Package("opencv-python-headless", "cv2", "4.9", ("opencv-python", "opencv-contrib-python")),
 )
 RUN_AGAIN = "run the command of the training environment again"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an artist does in the first minute, run inside the Blender application: drop, animate, tweak, show, render.
+"""What an artist does in the first minute, run inside the Blender application: drop, animate, tweak, show, render; then
+the other shadings of a viewport.
 
 Reads the folder to work in from HMTALKER_APP_WORK; leaves pictures of the screen and ``told.json`` there. Every step
 yields how many seconds to wait for the interface.
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
+from mathutils import Euler
 
 PACKAGE = "bl_ext.user_default.hm_talker"
 WORK = Path(os.environ["HMTALKER_APP_WORK"])
@@ -70,6 +73,39 @@ def rest() -> Iterator[float]:
         yield 0.5
 
 
+def sidebar(editor: Any) -> None:
+    """Open our tab in an editor's sidebar."""
+    for region in editor.regions:
+        if region.type == "UI":
+            region.active_panel_category = "HM-Talker"
+            region.tag_redraw()
+
+
+def coloured(name: str, left: float, right: float) -> float:
+    """Share of pixels with the colours of skin, hair or cloth between two shares of a picture's width."""
+    image = bpy.data.images.load(str(WORK / f"{name}.png"))
+    pixels = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(pixels)
+    width, height = image.size
+    bpy.data.images.remove(image)
+    part_of = pixels.reshape(height, width, -1)[:, int(left * width) : int(right * width), :3]
+    return float((part_of.max(-1) - part_of.min(-1) > 0.15).mean())
+
+
+def until_coloured(name: str, left: float, right: float) -> Iterator[float]:
+    """Take a picture again and again until there is a face in it: shaders are compiled at first."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        yield 5.0
+        picture(name)
+        if coloured(name, left, right) > 0.02:
+            break
+        if time.monotonic() > end:
+            raise TimeoutError(f"no face came into {name}")
+    yield 3.0
+    picture(name)
+
+
 def first_minute() -> Iterator[float]:
     """The artist's way."""
     scene = window().scene
@@ -81,13 +117,14 @@ def first_minute() -> Iterator[float]:
     view = area("VIEW_3D")
     view.spaces.active.region_3d.view_perspective = "CAMERA"
     view.spaces.active.show_region_ui = True
+    yield 1.0
+    sidebar(view)
+    yield 1.0
+    picture("0_nobody")
     with inside(view):
-        bpy.ops.hmtalker.add_avatar(filepath=str(WORK / "avatar.hmt"))
+        bpy.ops.hmtalker.add_avatar()
     avatar = bpy.context.active_object
     yield 3.0
-    for region in view.regions:
-        if region.type == "UI":
-            region.active_panel_category = "HM-Talker"
     yield from rest()
     picture("1_added")
     with inside(view):
@@ -102,29 +139,69 @@ def first_minute() -> Iterator[float]:
     avatar.update_tag()
     yield from rest()
     picture("3_tweaked")
-    view.type = "SEQUENCE_EDITOR"
-    view.spaces.active.view_type = "SEQUENCER_PREVIEW"
-    if hasattr(window().workspace, "sequencer_scene"):
-        window().workspace.sequencer_scene = scene
-    yield 1.0
-    with inside(view):
-        bpy.ops.hmtalker.add_live_strip()
-    yield from rest()
-    scene.frame_set(scene.frame_current + 1)
-    yield 4.0
-    picture("4_live_strip")
-    with inside(view):
-        bpy.ops.hmtalker.render_to_sequencer("INVOKE_DEFAULT")
-    yield from rest()
-    yield 2.0
-    picture("5_rendered")
-    told["strips"] = sorted(strip.type for strip in scene.sequence_editor.strips)
+    yield from shadings(scene, view)
+    yield from sequencer(scene)
     scene.render.engine, scene.render.use_sequencer = "HMTALKER", False
     scene.render.filepath = str(WORK / "f12.png")
     bpy.ops.render.render(write_still=True)
     told["problems"] = [avatar.hmtalker.last_error, scene.hmtalker.last_error]
     told["problems"] += list(part("hmtalker_blender.live_face").problems.values())
     told["vertices"] = len(avatar.data.vertices)
+
+
+def shadings(scene: Any, view: Any) -> Iterator[float]:
+    """A second viewport, in every shading; the first one stays Solid, looks from the side, and must not change."""
+    view.spaces.active.show_region_ui = False
+    bpy.ops.mesh.primitive_cube_add(size=0.04, location=(0.05, -0.16, 0.0))  # in front of the cheek
+    with inside(view):
+        bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
+    yield 1.0
+    left, right = sorted(
+        (editor for editor in window().screen.areas if editor.type == "VIEW_3D"), key=lambda one: one.x
+    )
+    seen = left.spaces.active.region_3d
+    seen.view_perspective, seen.view_distance, seen.view_location = "PERSP", 1.1, (0.0, 0.0, 0.0)
+    seen.view_rotation = Euler((1.45, 0.0, 0.6)).to_quaternion()
+    yield 1.0
+    yield from rest()
+    picture("4_solid")
+    right.spaces.active.shading.type = "MATERIAL"
+    yield from until_coloured("5_material", 0.37, 0.7)
+    scene.render.engine = "HMTALKER"
+    right.spaces.active.shading.type = "RENDERED"
+    yield 2.0
+    yield from rest()
+    picture("6_own_engine")
+    right.spaces.active.shading.type = "SOLID"
+    with inside(right):
+        bpy.ops.screen.area_close()
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    yield 1.0
+
+
+def sequencer(scene: Any) -> Iterator[float]:
+    """The face in the Sequencer, live and rendered."""
+    view = area("VIEW_3D")
+    view.type = "SEQUENCE_EDITOR"
+    view.spaces.active.view_type = "SEQUENCER_PREVIEW"
+    view.spaces.active.show_region_ui = True
+    if hasattr(window().workspace, "sequencer_scene"):
+        window().workspace.sequencer_scene = scene
+    yield 1.0
+    sidebar(view)
+    yield 1.0
+    with inside(view):
+        bpy.ops.hmtalker.add_live_strip()
+    yield from rest()
+    scene.frame_set(scene.frame_current + 1)
+    yield 4.0
+    picture("7_live_strip")
+    with inside(view):
+        bpy.ops.hmtalker.render_to_sequencer("INVOKE_DEFAULT")
+    yield from rest()
+    yield 2.0
+    picture("8_rendered")
+    told["strips"] = sorted(strip.type for strip in scene.sequence_editor.strips)
 
 
 STEPS = first_minute()

@@ -119,3 +119,10 @@ def test_it_can_be_disabled_and_enabled_again(scene, tiny_file):
     assert "HMT_OT_add_avatar" not in dir(bpy.types)
     bpy.ops.preferences.addon_enable(module=PACKAGE)
     assert bpy.ops.hmtalker.add_avatar(filepath=str(tiny_file)) == {"FINISHED"}
+
+
+def test_an_avatar_of_ones_own_is_added_from_its_file(scene, tiny_file, tmp_path):
+    assert bpy.ops.hmtalker.open_avatar(filepath=str(tiny_file)) == {"FINISHED"}
+    assert bpy.context.active_object.hmtalker.avatar_path == str(tiny_file)
+    with pytest.raises(RuntimeError, match="is not there; choose"):
+        bpy.ops.hmtalker.open_avatar(filepath=str(tmp_path / "gone.hmt"))

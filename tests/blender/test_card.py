@@ -90,6 +90,23 @@ def test_objects_are_in_front_and_behind(shot, scene, tmp_path):
     assert abs(front[..., :3] - (0, 0, 1)).max() < 1e-4
 
 
+def test_it_casts_a_shadow_and_no_light_changes_it(shot, scene, tmp_path):
+    alpha = still(scene, tmp_path)[..., 3]
+    use_cycles(scene)
+    bpy.ops.mesh.primitive_plane_add(size=3.0, location=(0.0, 0.5, 0.0), rotation=(np.pi / 2, 0, 0))
+    bpy.ops.object.light_add(type="SUN", rotation=(np.pi / 2, 0.0, -0.6))
+    sun = bpy.context.active_object
+    with_face = still(scene, tmp_path)[..., :3]
+    shot.hide_render = True
+    wall = still(scene, tmp_path)[..., :3]
+    assert ((with_face < 0.5 * wall).all(-1) & (alpha == 0.0)).mean() > 0.02
+    shot.hide_render, sun.hide_render = False, True
+    unlit = still(scene, tmp_path)[..., :3]
+    face = alpha > 0.999
+    assert face.mean() > 0.005
+    assert np.quantile(abs(with_face - unlit)[face], 1 - CYCLES_SEES_TWICE) < 0.005
+
+
 def test_an_object_cuts_through_the_face_at_the_depth_of_the_head(shot, scene, part, tmp_path):
     shot.rotation_euler = (0, 0, 0)
     views, objects = part("hmtalker_blender.camera_view"), part("hmtalker_blender.avatar_object")

@@ -167,3 +167,13 @@ def test_the_panel_shows_it_where_there_is_a_film(dubbing, scene, part):
     assert ("operator", "hmtalker.dub", True) not in draw(panel).drawn
     dubbing()
     assert ("operator", "hmtalker.dub", True) in draw(panel).drawn
+
+
+def test_check_again_sees_an_environment_come_and_go(dubbing, reason, part, tmp_path):
+    dubbing()
+    preferences = bpy.context.preferences.addons[PACKAGE].preferences
+    there = preferences.training_environment
+    for folder, ready in ((str(tmp_path / "nothing"), False), (there, True)):
+        preferences.training_environment = folder
+        assert bpy.ops.hmtalker.check_environment() == {"FINISHED"}
+        assert (reason() == "") == ready

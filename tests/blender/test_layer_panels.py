@@ -83,6 +83,9 @@ def test_presets_come_with_the_extension_and_can_be_kept(avatar, part, scene):
 def test_every_translation_is_of_something_that_is_shown(part):
     labels = {cls.bl_label for cls in part("ui").CLASSES if issubclass(cls, bpy.types.Panel)}
     verbs = {cls.bl_label for cls in part("operators").CLASSES}
+    sliders = part("ui.face_sliders")
+    titles = {*sliders.UPPER_GROUPS, *sliders.LOWER_GROUPS, *sliders.SIDE_NAMES.values()}
+    labels |= titles
     preferences = part("hmtalker_blender.preferences").HMT_preferences.bl_rna
     for group in (bpy.types.Object, bpy.types.Strip, bpy.types.Scene, None):
         properties = [group.bl_rna.properties["hmtalker"].fixed_type if group else preferences]
@@ -98,7 +101,7 @@ def test_every_translation_is_of_something_that_is_shown(part):
         for (context, message), translated in table.items():
             assert message in (verbs if context == translations.VERB else labels), message
             assert translated.strip() == translated != ""
-    own = {name for name in labels if name in {c.bl_label for c in part("ui.layer_panel").CLASSES}}
+    own = titles | {cls.bl_label for cls in part("ui.layer_panel").CLASSES}
     assert all((translations.LABEL, name) in translations.GERMAN for name in own)
 
 

@@ -44,6 +44,13 @@ def test_a_render_is_the_engines_own_frame(shot, scene, part, tmp_path):
     assert np.array_equal(still(scene, tmp_path), frame.rgba)
 
 
+def test_depth_of_field_is_left_out(shot, scene, tmp_path):
+    sharp = still(scene, tmp_path)
+    dof = scene.camera.data.dof
+    dof.use_dof, dof.focus_distance, dof.aperture_fstop = True, 0.2, 0.5
+    assert np.array_equal(still(scene, tmp_path), sharp)
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "OPEN_EXR"])
 def test_the_file_that_blender_writes_says_that_it_is_synthetic_media(shot, scene, part, tmp_path, file_format):
     scene.render.image_settings.file_format = file_format

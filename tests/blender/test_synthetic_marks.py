@@ -13,8 +13,16 @@ from conftest import PACKAGE, USER_FOLDER, bpy, speech_like
 from pictures import add_camera, pixels_of, prepare, use_cycles
 from test_render_engine import depth_in
 
-PICTURES = {"PNG": "png", "OPEN_EXR": "exr", "OPEN_EXR_MULTILAYER": "exr", "JPEG": "jpg"}
-FILMS = {"MPEG4": "mp4", "QUICKTIME": "mov", "MKV": "mkv"}
+PICTURES = {
+    "PNG": "png",
+    "OPEN_EXR": "exr",
+    "OPEN_EXR_MULTILAYER": "exr",
+    "JPEG": "jpg",
+    "JPEG2000": "jp2",
+    "TIFF": "tif",
+    "WEBP": "webp",
+}
+FILMS = {"MPEG4": "mp4", "QUICKTIME": "mov", "MKV": "mkv", "AVI": "avi", "OGG": "ogv"}
 
 
 @pytest.fixture
@@ -62,6 +70,7 @@ def test_pictures_of_a_card_say_that_they_are_synthetic(shot, scene, tmp_path, m
     if kind in ("PNG", "OPEN_EXR"):
         reader = part("engine.png_file" if kind == "PNG" else "engine.exr_file")
         assert "made by a program" in reader.read_text(still)["XML:com.adobe.xmp"]  # whom the avatar is attributed to
+    if kind != "OPEN_EXR_MULTILAYER":
         assert pixels_of(still)[..., :3].max() > 0.1
 
 
@@ -95,13 +104,16 @@ def test_films_say_it_once_they_are_finished(shot, scene, tmp_path, marked, kind
     other.write_bytes(film.read_bytes().replace(b"trainedAlgorithmicMedia", b"trainedAlgorithmicXXXXX"))
     scene.frame_end = 3
     assert not marked(other)
-    assert all(map(marked, set(render(scene, tmp_path)) - {other}))
+    (longer,) = set(render(scene, tmp_path)) - {film, other}
+    assert marked(longer)
     assert not marked(other)  # what was there before is not this render's
-    assert bpy.data.movieclips.load(str(film)).frame_duration == 2
     scene.render.engine = "HMTALKER"
     assert marked(*render(scene, tmp_path, "own_"))
     shot.hide_render = True
-    assert not marked(*render(scene, tmp_path, "empty_"))
+    (empty,) = render(scene, tmp_path, "empty_")
+    assert not marked(empty)
+    lengths = [bpy.data.movieclips.load(str(path)).frame_duration for path in (longer, empty)]
+    assert lengths[0] == lengths[1] >= (1 if kind == "OGG" else 2)  # Blender 4.5 sees one frame in any short Theora
 
 
 @pytest.mark.parametrize("way", ["live", "baked", "film"])

@@ -23,7 +23,7 @@ from targets import TARGETS, Target, check
 
 SEEDS = {name: target.seeds() for name, target in TARGETS.items()}
 KEPT = sorted((FUZZ / "corpus").glob("*/*"))
-NEVER_REFUSES = {"messages", "png_text"}
+NEVER_REFUSES = {"marking", "messages", "png_text"}
 """Readers that pass over what they do not understand."""
 
 

@@ -26,8 +26,10 @@ from hmtalker.capture.curves.openface_csv import read_openface
 from hmtalker.capture.face.blendshape_names import BLENDSHAPES
 from hmtalker.capture.video_file import picture_times, probe, read_frames
 from hmtalker.errors import HMTalkerError
+from hmtalker.exr_file import encode_exr
+from hmtalker.marking import is_marked, mark_file
 from hmtalker.npz_file import read_npz
-from hmtalker.png_file import encode_png, read_text
+from hmtalker.png_file import encode_png, read_text, synthetic_media_text
 from hmtalker.speech.audio_file import load_audio
 from hmtalker.take import Take
 from hmtalker.training.dataset import load_camera, load_performance, load_pictures
@@ -205,6 +207,33 @@ def _video_seeds() -> list[bytes]:
     return made
 
 
+def _marking(data: bytes) -> object:
+    """A file that somebody else wrote gets the mark of synthetic media, or stays as it is and has none."""
+    path = _file("marking", data)
+    if mark_file(path, synthetic_media_text("Anna", "HM-Talker 1")):
+        return path.stat().st_size >= len(data)
+    assert path.read_bytes() == data
+    return not is_marked(path)
+
+
+def _marking_seeds() -> list[bytes]:
+    import av
+    import cv2
+    from written_files import written_ogg, written_tiff
+
+    shade = np.full((64, 64, 3), 100, np.uint8)
+    made = [encode_png(shade), encode_exr(np.ones((20, 6, 4))), written_tiff("<"), written_tiff(">", 2), written_ogg()]
+    made += [cv2.imencode(f".{kind}", shade)[1].tobytes() for kind in ("jpg", "webp", "jp2", "tif")]
+    for container in ("mp4", "avi", "matroska"):
+        out = io.BytesIO()
+        with av.open(out, "w", format=container) as file:
+            shown = file.add_stream("mpeg4", rate=25, width=64, height=48)
+            picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            file.mux([*shown.encode(picture), *shown.encode(None)])
+        made.append(out.getvalue())
+    return made
+
+
 def _messages(data: bytes) -> object:
     return [decode(line) for line in data.splitlines(keepends=True)]
 
@@ -233,6 +262,7 @@ TARGETS: dict[str, Target] = {
     "png_text": Target(
         _table(read_text, "p.png"), lambda: [encode_png(np.zeros((2, 2, 4), np.uint8), {"Source": "text"})]
     ),
+    "marking": Target(_marking, _marking_seeds),
     "messages": Target(_messages, _message_seeds),
 }
 
