@@ -2,7 +2,7 @@
 """Is the head's pose right, and is it steady? Landmarks of known pose, filmed synthetic people, real footage.
 
     python benchmarks/head_pose.py drawn  [--identities 3]
-    python benchmarks/head_pose.py people ["ict 131" "makehuman 132" ...] [--frames 375] [--recordings FOLDER]
+    python benchmarks/head_pose.py people ["ict 131" "makehuman 132" ...] [--frames 1500] [--recordings FOLDER]
     python benchmarks/head_pose.py cost   ["ict 301"] [--frames 375] [--recordings FOLDER]
     python benchmarks/head_pose.py real   [--clips 20]
 
@@ -134,7 +134,7 @@ def main() -> int:
     parser.add_argument("who", nargs="*", default=list(head_pose_people.WHO), help="people: model and seed")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with ict_facekit, makehuman_cc0, grid_s1")
     parser.add_argument("--identities", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=375)
+    parser.add_argument("--frames", type=int, default=1500, help="25 a second; captures are a minute long or more")
     parser.add_argument("--recordings", type=Path, help="people: keep what is seen of their films, to solve it again")
     parser.add_argument("--clips", type=int, default=20)
     options = parser.parse_args()

@@ -22,7 +22,7 @@ from hmtalker.training.motion_stage import SurfaceMotion
 from hmtalker.training.parameters import GaussianParameters
 from hmtalker.training.presets import SMOKE
 from hmtalker.training.scene import Scene
-from hmtalker.training.schedules import NEVER, Curriculum, JointTerms, Pairings, Perceptual
+from hmtalker.training.schedules import Curriculum, JointTerms, Pairings, Perceptual
 from hmtalker.training.surface import FACE, MOUTH, Surface
 from hmtalker.training.targets import Crop, mouth_crop
 from hmtalker.training.trainer import Trainer
@@ -309,21 +309,6 @@ def test_a_step_whose_loss_is_no_number_changes_nothing(person, tmp_path, monkey
     assert "l1" in stage.step()
     assert stage.iteration == 3
     assert stage.guard.skipped == 1
-
-
-def test_what_has_grown_out_of_the_frame_is_gone_when_the_face_is_finished(person, tmp_path):
-    dataset, surface = person
-    preset = replace(SMOKE, face=replace(SMOKE.face, iterations=2, densify_from=NEVER))
-    trainer = Trainer(dataset, preset, surface, MotionConfig(feature_dimension=8), tmp_path, 1)
-    face, (stage, _) = trainer.trained.face, trainer._face()
-    count = face.count
-    with torch.no_grad():
-        face.raw_scales[7] = 1.0  # more than a metre
-    stage.step()
-    assert face.count == count
-    stage.step()
-    assert face.count == count - 1
-    assert face.raw_scales.max() < 1.0
 
 
 def test_a_person_who_never_opens_the_mouth_trains(person, tmp_path):

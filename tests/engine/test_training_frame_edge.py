@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from test_training_branches import person  # noqa: F401
+
 from hmtalker.avatar import load_avatar
 from hmtalker.camera import Camera
 from hmtalker.gaussians.gaussian_set import GaussianSet
+from hmtalker.motion.config import MotionConfig
 from hmtalker.training.densify import GradientStatistics, densify_and_prune
 from hmtalker.training.frame_edge import MOST, within_frame
 from hmtalker.training.parameters import GaussianParameters, inverse_softplus
+from hmtalker.training.presets import SMOKE
+from hmtalker.training.schedules import NEVER
+from hmtalker.training.trainer import Trainer
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "bundled_avatar.hmt"
 CAMERA = Camera.in_front(200, 100, 1.0, 0.1)
@@ -68,6 +75,21 @@ def test_what_is_not_allowed_is_dropped_when_others_are_pruned():
     allowed = torch.tensor([True, False, True, True])
     densify_and_prune(parameters, optimiser, statistics, 1.0, 0.1, 10, torch.Generator(), allowed=allowed)
     np.testing.assert_allclose(parameters.means[:, 0].detach(), [0, 0.002, 0.003], atol=1e-7)
+
+
+def test_what_has_grown_out_of_the_frame_is_gone_when_the_face_is_finished(person, tmp_path):  # noqa: F811
+    dataset, surface = person
+    preset = replace(SMOKE, face=replace(SMOKE.face, iterations=2, densify_from=NEVER))
+    trainer = Trainer(dataset, preset, surface, MotionConfig(feature_dimension=8), tmp_path, 1)
+    face, (stage, _) = trainer.trained.face, trainer._face()
+    count = face.count
+    with torch.no_grad():
+        face.raw_scales[7] = 1.0  # more than a metre
+    stage.step()
+    assert face.count == count
+    stage.step()
+    assert face.count == count - 1
+    assert face.raw_scales.max() < 1.0
 
 
 def test_the_avatar_in_the_box_ends_at_its_frame():

@@ -6,7 +6,7 @@ by its own 6 x 6 block (in blocks of frames, so memory does not grow with the vi
 length, [3 L + 1], are solved densely; poses are then re-solved at the new shape. Landmarks are weighted by how rigidly
 they turn out to move, each observation by a Cauchy loss. A canonical face serves as a prior on the shape and fixes the
 gauge: the solved shape is laid onto it, at a given distance between the eyes. After the joint solution, the poses are
-smoothed (``pose_smoothing``) with shape and lens fixed.
+smoothed (``pose_smoothing``) with shape and lens fixed, about the point of the neck that the head turns about.
 
 Of expressions, both the modes (``expression_fit``) and which of them a person uses together are learnt on the way.
 
@@ -41,6 +41,7 @@ from .first_poses import fill_gaps, weak_perspective
 from .head_population import Population
 from .head_pose_model import Head, HeadMotion, Poses, jitter, nearest_rotations
 from .pose_smoothing import Smoothness, smooth_poses
+from .turning_point import turning_point
 
 FEWEST_LANDMARKS = 8
 MODE_ROUNDS = 2
@@ -233,13 +234,18 @@ def solve_head_motion(
     whole = replace(observed, frames=np.arange(count))
     start = fill_gaps(solved.poses, missing)
 
+    away = start.translations(solved.head.focal) - start.rotations @ origin
+    neck = turning_point(start.rotations, away, clips, missing)
+    turned = _about(State(solved.head, start), neck - origin)
+
     def equations(poses: Poses, frames: slice) -> tuple[np.ndarray, np.ndarray]:
-        hessian, gradient, _ = pose_equations(whole.at(np.arange(count)[frames]), State(solved.head, poses))
+        hessian, gradient, _ = pose_equations(whole.at(np.arange(count)[frames]), State(turned.head, poses))
         unseen = missing[frames]
         hessian[unseen, :6], hessian[unseen, :, :6], gradient[unseen] = 0, 0, 0
         return hessian, gradient
 
-    final = smooth_poses(start, equations, solved.head.focal, clips, missing, settings.smoothness)
+    smooth = smooth_poses(turned.poses, equations, solved.head.focal, clips, missing, settings.smoothness)
+    final = _about(State(turned.head, smooth), origin - neck).poses
     step_done(1.0)
 
     shape = solved.head.shape + origin
@@ -271,6 +277,14 @@ def _errors(observed: Observations, state: State, count: int, marks: slice) -> n
 
 def _eye_distance(shape: np.ndarray, eyes: tuple[Sequence[int], Sequence[int]]) -> float:
     return float(np.linalg.norm(shape[list(eyes[0])].mean(0) - shape[list(eyes[1])].mean(0)))
+
+
+def _about(state: State, point: np.ndarray) -> State:
+    """The same pictures with the head's origin moved to a `point` [3] of the head."""
+    head, poses = state.head, state.poses
+    position = poses.translations(head.focal) + poses.rotations @ point
+    offsets = np.concatenate([position[:, :2], np.log(-position[:, 2:] / head.focal)], axis=1)
+    return State(replace(head, shape=head.shape - point), Poses(poses.rotations, offsets, poses.amounts))
 
 
 def _onto(state: State, reference: np.ndarray, eyes: tuple[Sequence[int], Sequence[int]], marks: slice) -> State:

@@ -2,9 +2,10 @@
 """All poses of a video at once, with the shape and lens known: observations against a prior on the head's acceleration.
 
 The second differences of rotation and position inside a clip are drawn from a normal distribution. Its width is given
-for a head at rest, and grows where the start moves more than its noise, so that a quick nod is not damped while a still
-head is held still; nothing links two clips.
-Unknowns are ordered frame by frame, so the normal equations are a band of 13 diagonals and cost time and memory linear
+for a head at rest, and grows for each of the six numbers where its start moves more than its noise, so that a quick nod
+is not damped while a still head is held still. Acceleration itself changes no faster than heads can: its second
+difference has a width, too, a share of acceleration's, which takes noise out of a nod. Nothing links two clips.
+Unknowns are ordered frame by frame, so the normal equations are a band of 25 diagonals and cost time and memory linear
 in the number of frames; clips are solved in turn. A frame without a face keeps its place in the band with no
 landmarks, so that its neighbours interpolate it.
 """
@@ -25,6 +26,9 @@ NEARBY = 6
 """Frames before and after, from whose motion the width at a frame is taken."""
 CALM = 30
 """Percentile of the start's local motion that is taken to be noise; what exceeds it by half is motion."""
+LIVELIEST = 0.8
+"""The width of acceleration's second difference as a share of acceleration's own. A swing of f hertz at 25 frames a
+second has 4 sin(pi f / 25) squared: 0.8 is 3.7 Hz, and heads nod at up to 3 or 4."""
 CONVERGED = 1e-6
 """Radians, metres: the largest step at which iterating ends."""
 GAP_SPEED = 5.0
@@ -112,13 +116,18 @@ def _smooth(
         first = np.concatenate([turn, np.diff(position, axis=0)], axis=1)
         second = np.diff(first, axis=0)
         if iteration == 0:
-            acceleration = inside[:, None] / _widths(second, clips, inside & ~bridged, smooth)
+            free = inside & ~bridged
+            variance = _widths(second, clips, free, smooth)
+            acceleration = inside[:, None] / variance
+            five = free[2:] & free[1:-1] & free[:-2]
+            change = five[:, None] / (LIVELIEST**2 * variance[1:-1])
 
-        band = np.zeros((13, count, 6))
+        band = np.zeros((25, count, 6))
         slope = np.zeros((count, 6))
         _add_differences(band, slope, speed, first, (-1.0, 1.0))
         _add_differences(band, slope, acceleration, second, (1.0, -2.0, 1.0))
-        for offset in (0, 6, 12):
+        _add_differences(band, slope, change, np.diff(second, n=2, axis=0), (1.0, -4.0, 6.0, -4.0, 1.0))
+        for offset in range(0, 25, 6):
             ahead = scale[offset // 6 :] if offset else scale
             band[offset, : len(ahead)] *= ahead * scale[: len(ahead)]
         for column in range(6):
@@ -126,7 +135,7 @@ def _smooth(
                 band[row - column, :, column] += hessian[:, row, column]
         # A clip without any face has nothing to hold it: it stays where it starts.
         band[0] += 1e-3 * smooth.precision() * scale * scale * 1e-3
-        step = solveh_banded(band.reshape(13, -1), -(gradient + slope * scale).reshape(-1), lower=True).reshape(-1, 6)
+        step = solveh_banded(band.reshape(25, -1), -(gradient + slope * scale).reshape(-1), lower=True).reshape(-1, 6)
         bend = -(bends[..., :6] @ step[..., None] + bends[..., 6:])[..., 0]
         poses = poses.moved(np.concatenate([step, bend], axis=1))
         if np.abs(step).max() < CONVERGED:
@@ -157,9 +166,9 @@ def _widths(second: np.ndarray, clips: np.ndarray, free: np.ndarray, smooth: Smo
     variance = np.repeat(1 / smooth.precision()[None], len(second), axis=0)
     if not free.any():
         return variance
-    squares = np.where(free[:, None], (second**2).reshape(-1, 2, 3).mean(2), 0)
+    squares = np.where(free[:, None], second**2, 0)
     # Sums over a window that ends at the clip's edges.
-    total = np.concatenate([np.zeros((1, 3)), np.cumsum(np.column_stack([squares, free]), axis=0)])
+    total = np.concatenate([np.zeros((1, 7)), np.cumsum(np.column_stack([squares, free]), axis=0)])
     owner, places = clips[1:-1], np.arange(len(second))
     starts = np.flatnonzero(np.diff(owner, prepend=owner[0] - 1))
     ends = np.append(starts[1:], len(owner))
@@ -167,10 +176,10 @@ def _widths(second: np.ndarray, clips: np.ndarray, free: np.ndarray, smooth: Smo
     first = np.maximum(places - NEARBY, np.repeat(starts, lengths))
     last = np.minimum(places + NEARBY + 1, np.repeat(ends, lengths))
     window = total[last] - total[first]
-    local = window[:, :2] / np.maximum(window[:, 2:], 1)
+    local = window[:, :6] / np.maximum(window[:, 6:], 1)
     noise = np.percentile(local[free], CALM, axis=0)
     motion = np.where(free[:, None], np.maximum(local - 1.5**2 * noise, 0), 0)
-    return np.asarray(variance + np.repeat(motion, 3, axis=1))
+    return np.asarray(variance + motion)
 
 
 def _add_differences(
