@@ -161,11 +161,11 @@ def test_the_joint_stage_sees_the_film_behind_the_head(person, tmp_path, monkeyp
         stage.mouth.raw_opacities.fill_(-20)
     seen = []
 
-    def compared(image, truth):
+    def compared(image, truth, _weight):
         seen.append((image.detach().numpy(), truth.numpy()))
-        return torch.zeros((), requires_grad=True)
+        return torch.zeros((), requires_grad=True), torch.zeros(()), torch.zeros(())
 
-    monkeypatch.setattr("hmtalker.training.joint_stage.ssim", compared)
+    monkeypatch.setattr("hmtalker.training.joint_stage.photometric", compared)
     stage.step()
     image, truth = seen[0]  # no head is drawn: the film's torso and wall are there, and equal
     assert image == pytest.approx(behind_the_head(*frame(), WALL), abs=1e-4)
