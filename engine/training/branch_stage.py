@@ -19,7 +19,7 @@ from ..motion.model import MotionModel
 from .attention_losses import attention_error, attention_picture
 from .checkpoint import State, generator_state, restore_generator
 from .composed import composed
-from .curricula import FrameDraw, Lesson
+from .curricula import Lesson, PictureDraw
 from .dataset import Pictures
 from .densify import GradientStatistics, densify_and_prune, opacity_limit
 from .field_rows import FieldRows
@@ -79,7 +79,7 @@ class BranchStage:
         if branch == "mouth":
             learning = np.array([f for f in learning if mouth_crop(pictures, int(f), MOUTH_MARGIN) is not None], int)
         self.lesson = Lesson(branch, schedule, pictures.action_units, learning)
-        self.draws = {"window": FrameDraw(learning), "whole": FrameDraw(learning[pictures.whole[learning]])}
+        self.draw = PictureDraw(pictures, learning, schedule.full_frame_every if branch == "face" else 0)
         self.iteration = 0
         self.front = None if front is None else FinishedFace(front, model.face_field, scene)
 
@@ -88,7 +88,7 @@ class BranchStage:
             "iteration": self.iteration,
             "rng": generator_state(self.rng),
             "generator": self.generator.get_state(),
-            "order": {kind: list(draw.order) for kind, draw in self.draws.items()},
+            "order": self.draw.state(),
             "optimiser": self.optimiser.state_dict(),
             "motion_optimiser": self.motion_optimiser.state_dict(),
             "statistics": dict(vars(self.statistics)),
@@ -101,8 +101,7 @@ class BranchStage:
         self.iteration = state["iteration"]
         restore_generator(self.rng, state["rng"])
         self.generator.set_state(state["generator"])
-        for kind, order in state["order"].items():
-            self.draws[kind].restore(order)
+        self.draw.restore(state["order"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.motion_optimiser.load_state_dict(state["motion_optimiser"])
         self.statistics = GradientStatistics(self.parameters.count)
@@ -120,16 +119,10 @@ class BranchStage:
         """Whether colours alone learn in this step."""
         return self.iteration >= self.schedule.polish * self.schedule.iterations
 
-    def _kind(self, iteration: int) -> str:
-        due = self.branch == "face" and iteration % self.schedule.full_frame_every == 0
-        return "whole" if due and len(self.draws["whole"].frames) else "window"
-
     def next_frame(self) -> tuple[int, Crop]:
         """A frame without replacement, reshuffled, and what of it to look at."""
-        kind = self._kind(self.iteration)
-        frame = self.draws[kind].next(self.rng, self.lesson.wanted(self.iteration))
-        self.pictures.expect(self.draws[self._kind(self.iteration + 1)].upcoming)
-        if kind == "whole":
+        frame, whole = self.draw.next(self.rng, self.iteration, self.lesson.wanted(self.iteration))
+        if whole:
             return frame, self.whole
         if self.branch == "mouth":
             crop = mouth_crop(self.pictures, frame, MOUTH_MARGIN)
@@ -157,7 +150,7 @@ class BranchStage:
     def step(self) -> dict[str, float]:
         """One frame: render, compare, descend; now and then densify and prune."""
         schedule, moving = self.schedule, self.moving
-        if not len(self.draws["window"].frames):  # lips that never open: nothing to see
+        if not len(self.draw.window.frames):  # lips that never open: nothing to see
             self.iteration += 1
             return {}
         frame, crop = self.next_frame()

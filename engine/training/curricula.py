@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import action_units
+from .dataset import Pictures
 from .schedules import BranchSchedule
 
 PASSES = 4
@@ -54,6 +55,33 @@ class FrameDraw:
 
     def restore(self, order: Sequence[int]) -> None:
         self.order = [int(frame) for frame in order]
+
+
+class PictureDraw:
+    """Frames to look at: whole in every so-manieth step, if some can be, and a window of them in the others."""
+
+    def __init__(self, pictures: Pictures, learning: np.ndarray, whole_every: int) -> None:
+        """learning: int [n], numbers of the frames that are learnt from. whole_every: 0 for windows alone."""
+        self.pictures, self.whole_every = pictures, whole_every
+        self.window, self.whole = FrameDraw(learning), FrameDraw(learning[pictures.whole[learning]])
+
+    def next(self, rng: np.random.Generator, iteration: int, wanted: np.ndarray | None = None) -> tuple[int, bool]:
+        """A frame without replacement, reshuffled, and whether to look at all of it; the next one is read meanwhile."""
+        draw = self._due(iteration)
+        frame = draw.next(rng, wanted)
+        self.pictures.expect(self._due(iteration + 1).upcoming)
+        return frame, draw is self.whole
+
+    def _due(self, iteration: int) -> FrameDraw:
+        due = self.whole_every > 0 and iteration % self.whole_every == 0
+        return self.whole if due and len(self.whole.frames) else self.window
+
+    def state(self) -> dict[str, list[int]]:
+        return {"window": list(self.window.order), "whole": list(self.whole.order)}
+
+    def restore(self, state: dict[str, list[int]]) -> None:
+        self.window.restore(state["window"])
+        self.whole.restore(state["whole"])
 
 
 class Lesson:

@@ -12,14 +12,15 @@ import torch
 from ..camera import Camera
 from ..motion.model import MotionModel
 from .checkpoint import State, generator_state, restore_generator
-from .curricula import FrameDraw
+from .composed import composed
+from .curricula import PictureDraw
 from .dataset import Pictures
 from .field_rows import FieldRows
 from .frame_conditions import Conditions
 from .head_frames import SourceFrames
 from .parameters import GaussianParameters
 from .perceptual import PerceptualLoss
-from .scene import Scene, on_background, over, random_background
+from .scene import Scene, over, random_background
 from .schedules import JointTerms
 from .ssim import photometric
 from .step_guard import StepGuard
@@ -58,8 +59,7 @@ class JointStage:
         self.perceptual = PerceptualLoss(self.terms.perceptual, iterations)
         self.guard = StepGuard()
         self.rng = np.random.default_rng(seed + 3)
-        learning = np.flatnonzero(~pictures.test)
-        self.draws = {"window": FrameDraw(learning), "whole": FrameDraw(learning[pictures.whole[learning]])}
+        self.draw = PictureDraw(pictures, np.flatnonzero(~pictures.test), WHOLE_EVERY)
         colours = [p for g in (face, mouth) for p in (g.sh_dc, g.sh_rest)]
         self.optimiser = torch.optim.Adam(
             [{"params": colours, "lr": COLOUR_RATE}, {"params": [face.raw_opacities], "lr": OPACITY_RATE}],
@@ -76,7 +76,7 @@ class JointStage:
         return {
             "iteration": self.iteration,
             "rng": generator_state(self.rng),
-            "order": {kind: list(draw.order) for kind, draw in self.draws.items()},
+            "order": self.draw.state(),
             "optimiser": self.optimiser.state_dict(),
             "guard": self.guard.state(),
         }
@@ -84,20 +84,14 @@ class JointStage:
     def restore(self, state: State) -> None:
         self.iteration = state["iteration"]
         restore_generator(self.rng, state["rng"])
-        for kind, order in state["order"].items():
-            self.draws[kind].restore(order)
+        self.draw.restore(state["order"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.guard.restore(state["guard"])
 
-    def _kind(self, iteration: int) -> str:
-        return "whole" if iteration % WHOLE_EVERY == 0 and len(self.draws["whole"].frames) else "window"
-
     def step(self) -> dict[str, float]:
         """One frame."""
-        kind = self._kind(self.iteration)
-        frame = self.draws[kind].next(self.rng)
-        self.pictures.expect(self.draws[self._kind(self.iteration + 1)].upcoming)
-        crop = self.whole if kind == "whole" else Crop(*(int(v) for v in self.pictures.windows[frame]))
+        frame, whole = self.draw.next(self.rng, self.iteration)
+        crop = self.whole if whole else Crop(*(int(v) for v in self.pictures.windows[frame]))
         camera, head = crop.camera(self.camera), self.pictures.head[frame]
         target = target_of(self.pictures, frame, crop)
         with torch.no_grad():
@@ -107,10 +101,10 @@ class JointStage:
         front = self.scene.layer("face", self.face, face_offsets, head, camera, self.pictures.body_of(frame))
         back = self.scene.layer("mouth", self.mouth, mouth_offsets, head, camera)
         background = random_background(self.rng)
-        truth = on_background(target.person, target.person_alpha, background)
+        truth = composed(target.person, target.person_alpha, background)
         if self.source is not None:
             background, truth = self.source.behind(frame, crop), self.source.whole(frame, crop)
-        image = on_background(*over(front, back.rgb, back.alpha), background)
+        image = composed(*over(front, back.rgb, back.alpha), background)
         loss, l1, similarity = photometric(image, truth, self.terms.dssim)
         said = {"l1": l1, "ssim": similarity}
         if self.perceptual.due(self.iteration):

@@ -15,8 +15,9 @@ import torch
 from .. import action_units
 from ..png_file import write_png
 from .branch_stage import Conditions
+from .composed import composed
 from .dataset import Dataset, Pictures
-from .scene import Scene, on_background, over
+from .scene import Scene, over
 from .targets import Crop, target_of
 
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ class Preview:
         front = self.scene.layer("face", trained.face, face, head, camera, pictures.body_of(0))
         back = self.scene.layer("mouth", trained.mouth, inside, head, camera)
         background = torch.full((3,), GREY)
-        drawn = on_background(*over(front, back.rgb, back.alpha), background)
+        drawn = composed(*over(front, back.rgb, back.alpha), background)
         target = target_of(pictures, 0, Crop(0, 0, camera.width, camera.height))
-        filmed = on_background(target.person, target.person_alpha, background)
+        filmed = composed(target.person, target.person_alpha, background)
         both = torch.cat([drawn, filmed], 1).nan_to_num().clamp(0, 1)
         return (both * 255 + 0.5).to(torch.uint8).numpy()
 

@@ -81,11 +81,6 @@ def over(front: RenderedLayer, back_rgb: Tensor, back_alpha: Tensor) -> tuple[Te
     return front.rgb + clear[..., None] * back_rgb, front.alpha + clear * back_alpha
 
 
-def on_background(rgb: Tensor, alpha: Tensor, background: Tensor) -> Tensor:
-    """Premultiplied rgb [h,w,3], alpha [h,w] over one colour [3]."""
-    return rgb + (1 - alpha)[..., None] * background
-
-
 def random_background(rng: np.random.Generator) -> Tensor:
     """[3] a colour that no part of the person can pretend to be for long."""
     return torch.from_numpy(rng.random(3).astype(np.float32))

@@ -200,27 +200,17 @@ class _Photometric(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, image: torch.Tensor, target: torch.Tensor, ssim_weight: float, l1_weight: float, constant: float
+        ctx: Any, image: torch.Tensor, target: torch.Tensor, ssim_weight: float
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        a, b = image.detach().numpy(), target.detach().numpy()
         # The mean absolute error comes with the gradient.
-        wanted = l1_weight != 0 or image.requires_grad
-        ssim_value, l1_value, gradient = ssim_and_gradient(a, b, ssim_weight, l1_weight, wanted)
-        ctx.gradient = gradient
-        found = (constant + ssim_weight * ssim_value + l1_weight * l1_value, l1_value, ssim_value)
-        total, l1, similarity = (image.new_tensor(value) for value in found)
-        ctx.mark_non_differentiable(l1, similarity)
-        return total, l1, similarity
+        ssim, l1, ctx.gradient = ssim_and_gradient(image.detach().numpy(), target.detach().numpy(), -ssim_weight, 1.0)
+        loss, *parts = (image.new_tensor(value) for value in (l1 + ssim_weight * (1 - ssim), l1, ssim))
+        ctx.mark_non_differentiable(*parts)
+        return loss, parts[0], parts[1]
 
     @staticmethod
     def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[Any, ...]:
-        return torch.from_numpy(ctx.gradient) * upstream[0], None, None, None, None
-
-
-def ssim(image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean SSIM of two [H, W, 3] float32 CPU images in 0..1; differentiable by `image` only."""
-    found: torch.Tensor = _Photometric.apply(image, target, 1.0, 0.0, 0.0)[0]
-    return found
+        return torch.from_numpy(ctx.gradient) * upstream[0], None, None
 
 
 def photometric(
@@ -237,5 +227,5 @@ def photometric(
         ssim_weight: w.
     """
     found: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-    found = _Photometric.apply(image, target, -ssim_weight, 1.0, ssim_weight)
+    found = _Photometric.apply(image, target, ssim_weight)
     return found

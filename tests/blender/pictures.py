@@ -73,3 +73,15 @@ def apart(first: np.ndarray, second: np.ndarray, but: float = 0.0) -> float:
     """The greatest difference of colour as it is seen, and of alpha, in steps of 1/255, but for the worst share."""
     colour = abs(encoded(first[..., :3]) - encoded(second[..., :3])).max(-1)
     return float(np.quantile(np.maximum(colour, abs(first[..., 3] - second[..., 3])), 1.0 - but) * 255)
+
+
+def compositor_nodes(scene) -> tuple[Any, Any]:
+    """The scene's compositor, new and empty but for its end, and that end: a node group since 5.0, its own before."""
+    if "compositing_node_group" in scene.bl_rna.properties:
+        tree = scene.compositing_node_group = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        return tree, tree.nodes.new("NodeGroupOutput")
+    scene.use_nodes = True
+    tree = scene.node_tree
+    tree.nodes.clear()
+    return tree, tree.nodes.new("CompositorNodeComposite")

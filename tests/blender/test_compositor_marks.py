@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import bpy
+from pictures import compositor_nodes
 from test_synthetic_marks import marked, shot  # noqa: F401
 
 
@@ -46,15 +47,7 @@ def outputs(shot, scene, tmp_path):  # noqa: F811
 
 def compositor(scene) -> tuple[Any, Any]:
     """The scene's nodes, new, and the one of them that is the render."""
-    if "compositing_node_group" in scene.bl_rna.properties:
-        tree = scene.compositing_node_group = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        end = tree.nodes.new("NodeGroupOutput")
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-        end = tree.nodes.new("CompositorNodeComposite")
+    tree, end = compositor_nodes(scene)
     layers = tree.nodes.new("CompositorNodeRLayers")
     layers.scene = scene
     tree.links.new(layers.outputs["Image"], end.inputs[0])

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import PACKAGE, USER_FOLDER, bpy
-from pictures import add_camera, apart, pixels_of, prepare, still
+from pictures import add_camera, apart, compositor_nodes, pixels_of, prepare, still
 
 FRAMES = range(1, 11)
 
@@ -89,16 +89,9 @@ def depth_in(path, shape: tuple[int, int]) -> np.ndarray:
     scene.render.resolution_percentage = 100
     settings = scene.render.image_settings
     settings.file_format, settings.color_depth, settings.color_mode = "OPEN_EXR", "32", "RGB"
-    if hasattr(scene, "compositing_node_group"):
-        tree = scene.compositing_node_group = bpy.data.node_groups.new("reader", "CompositorNodeTree")
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        output = tree.nodes.new("NodeGroupOutput")
+    tree, output = compositor_nodes(scene)
+    if hasattr(scene.render, "compositor_device"):
         scene.render.compositor_device = "CPU"
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-        output = tree.nodes.new("CompositorNodeComposite")
     node = tree.nodes.new("CompositorNodeImage")
     node.image = image
     tree.links.new(next(socket for socket in node.outputs if socket.name == "Depth"), output.inputs[0])

@@ -62,10 +62,11 @@ def test_an_empty_region_has_no_mean_instead_of_none_at_all():
     assert torch.equal(values.grad, torch.zeros(3, 3))
 
 
-def test_a_layer_over_a_colour_and_its_gradients_are_those_of_plain_torch():
+@pytest.mark.parametrize("behind", [(3,), (5, 7, 3)], ids=["colour", "picture"])
+def test_a_layer_over_a_background_and_its_gradients_are_those_of_plain_torch(behind):
     made = torch.Generator().manual_seed(0)
     rgb, alpha, hair = (torch.rand(5, 7, *more, generator=made) for more in ((3,), (), ()))
-    colour, weight = torch.tensor([0.2, 0.9, 0.4]), torch.rand(5, 7, 3, generator=made)
+    colour, weight = torch.rand(behind, generator=made), torch.rand(5, 7, 3, generator=made)
 
     def plain(rgb, alpha, hidden):
         image = rgb + (1 - alpha)[..., None] * colour
