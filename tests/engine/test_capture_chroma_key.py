@@ -13,6 +13,7 @@ cv2 = pytest.importorskip("cv2")
 from hmtalker.capture.errors import CaptureError
 from hmtalker.capture.matte.background_plate import background_plate
 from hmtalker.capture.matte.chroma_key import key
+from hmtalker.capture.matte.despill import Glow, without_glow
 from hmtalker.capture.matte.screen_model import ScreenModel, examine_screen, screen_pixels, ycrcb
 
 BLUE, CYAN, GREEN = (45, 95, 215), (45, 175, 225), (60, 185, 75)
@@ -148,6 +149,21 @@ def test_screen_colour_is_taken_out_of_the_edge(blue: Scene, blue_screen: Screen
     assert excess[0] > 0.15
     assert excess[1] < 0.03
     assert np.abs(matte.foreground / 255 - blue.colours[2])[edge].mean() < 0.1
+
+
+def test_an_ear_has_no_magenta_rim_before_a_blue_screen() -> None:
+    def bluer(plate: tuple[int, int, int], share: float) -> float:
+        """Blue over green at the rim, of 255, beyond what the ear itself has; `share` of the rim."""
+        seen, own, behind = (ycrcb(np.array([[colour]], np.uint8)) for colour in ((235, 130, 150), ear, plate))
+        left = without_glow(seen, behind, Glow(own[..., 1:], np.full((1, 1), share, np.float32)))
+        assert left[..., 0] == seen[..., 0]
+        _, green, blue = 255 * cv2.cvtColor(left, cv2.COLOR_YCrCb2RGB)[0, 0]
+        return float(blue - green) - (ear[2] - ear[1])
+
+    ear = (225, 140, 120)
+    assert bluer(CYAN, 0) == pytest.approx(40, abs=1)  # deep inside nothing is touched
+    assert bluer(CYAN, 1) < 7
+    assert bluer(GREEN, 1) > 30  # a green screen cannot have made it blue
 
 
 def test_teal_shirt_keeps_its_colour_and_stays_opaque(blue: Scene, blue_screen: ScreenModel) -> None:

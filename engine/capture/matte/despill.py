@@ -16,6 +16,10 @@ from .smooth_fill import extend
 
 REACH = 0.012
 """How far from the soft edge the glow of the background is removed, as a share of the longer side."""
+BLUE_OVER_GREEN = np.array([0.714, 2.116], np.float32)
+"""Cr and Cb of blue minus green (BT.601)."""
+BLUER = 0.02
+"""By how much more the rim may be blue than green, compared with the person's own: what exceeds it is a magenta line."""
 
 
 def foreground_of(
@@ -91,11 +95,18 @@ def glow_of(colour: np.ndarray, alpha: np.ndarray) -> Glow | None:
 
 
 def without_glow(colour: np.ndarray, plate: np.ndarray, glow: Glow) -> np.ndarray:
-    """Chroma at the rim moved back from the background's to the person's own; luma is kept."""
+    """Chroma at the rim moved back from the background's to the person's own; luma is kept.
+
+    Before a blue screen, blue is then limited by green: where a channel of the screen is clipped, or an ear lets light
+    through, mixed pixels are off the line between the two colours, and what is left of them is magenta.
+    """
     towards = plate[..., 1:] - glow.own
     away = colour[..., 1:] - glow.own
     length = (towards[..., 0] * towards[..., 0] + towards[..., 1] * towards[..., 1])[..., None]
     along = (away[..., 0] * towards[..., 0] + away[..., 1] * towards[..., 1])[..., None]
     result = colour.copy()
     result[..., 1:] -= np.clip(along / np.maximum(length, 1e-3), 0, 1) * glow.rim[..., None] * towards
+    bluer = (result[..., 1:] - glow.own) @ BLUE_OVER_GREEN - BLUER
+    screen_is = np.maximum(towards @ BLUE_OVER_GREEN, 0)
+    result[..., 2] -= np.clip(bluer, 0, screen_is) * glow.rim / BLUE_OVER_GREEN[1]
     return result
