@@ -19,7 +19,7 @@ REACH = 0.012
 BLUE_OVER_GREEN = np.array([0.714, 2.116], np.float32)
 """Cr and Cb of blue minus green (BT.601)."""
 BLUER = 0.02
-"""By how much more the rim may be blue than green, compared with the person's own: what exceeds it is a magenta line."""
+"""By how much more the rim may be blue than green, next to the person's own: what exceeds it is a magenta line."""
 
 
 def foreground_of(
